@@ -1,0 +1,531 @@
+#pragma once
+/// \file
+/// Expressions: unnamed element-wise formulas over scalars, tensors and numbers.
+///
+///     c * (a + 2.0 * b)    is    ScalarExpr<Mul, c, ScalarExpr<Add, a, ScalarExpr<Mul, 2.0, b>>>
+///
+/// Operands are held by value (a handle is a few words), so nothing dangles.  Giving an expression
+/// a name, `Var y =
+/// ...` or `Tensor y = ...`, records it as one node.  A scalar expression has its value from the
+/// start; a tensor expression is computed when it is recorded (fused.hpp).
+///
+/// An operation is a struct (ops/elementwise.hpp has them):
+///
+///     name                           its label
+///     value(a, b)                    y
+///     partial_a(a, b, y)             dy/da;  partial_b dy/db;  partial(x, y) if there is one
+///     operand.  Where one is
+///                                    missing, y is a constant to that operand
+///     selects = true                 a partial of 0 means "branch not taken": what lies behind it
+///     contributes
+///                                    exactly 0, also where its own derivative is infinite or NaN
+
+#include <cmath>
+#include <concepts>
+#include <type_traits>
+
+#include "recording.hpp"
+
+namespace gradtape {
+
+template <class U>
+class Dual;
+
+namespace detail {
+struct None {};
+template <class T>
+struct ScalarHandle;
+template <class T>
+struct TensorHandle;
+}  // namespace detail
+
+// beside the functions that take them, where argument-dependent lookup finds these
+template <class Op, class A, class B = detail::None, class C = detail::None>
+class ScalarExpr;
+template <class Op, class A, class B = detail::None, class C = detail::None>
+class TensorExpr;
+
+namespace detail {
+
+/// What a type is in a formula; of several operands the largest decides.  Plain integers, as the
+/// comparison of enumerators would look at this library's own operators, whose constraints come
+/// back here.
+struct Kind {
+  static constexpr int none = 0, number = 1, dual = 2, scalar = 3, tensor = 4;
+};
+
+template <class X>
+inline constexpr int kind_of = std::is_arithmetic_v<X> ? Kind::number : Kind::none;
+template <class U>
+inline constexpr int kind_of<Dual<U>> = Kind::dual;
+template <class T>
+inline constexpr int kind_of<Var<T>> = Kind::scalar;
+template <class Op, class A, class B, class C>
+inline constexpr int kind_of<ScalarExpr<Op, A, B, C>> = Kind::scalar;
+template <class T>
+inline constexpr int kind_of<Tensor<T>> = Kind::tensor;
+template <class T>
+inline constexpr int kind_of<Parameter<T>> = Kind::tensor;
+template <class Op, class A, class B, class C>
+inline constexpr int kind_of<TensorExpr<Op, A, B, C>> = Kind::tensor;
+
+/// The T of the tape that something lives on; a Dual lives on none and counts as its own.
+template <class X>
+struct ScalarOf {
+  using type = X;
+};
+template <class X>
+requires(kind_of<X> == Kind::scalar || kind_of<X> == Kind::tensor) struct ScalarOf<X> {
+  using type = typename X::Scalar;
+};
+template <class X>
+using scalar_of = typename ScalarOf<X>::type;
+
+/// How deep scalars are nested: 0 for double, 1 for Var<double>, Tensor<double> and Dual<double>, 2
+/// for Var<Dual<double>>.  Of two operands the shallower is a constant to the deeper.
+template <class X>
+inline constexpr int depth_of = 0;
+template <class U>
+inline constexpr int depth_of<Dual<U>> = 1 + depth_of<U>;
+template <class X>
+requires(kind_of<X> == Kind::scalar ||
+         kind_of<X> == Kind::tensor) inline constexpr int depth_of<X> = 1 + depth_of<scalar_of<X>>;
+
+}  // namespace detail
+
+template <class X>
+concept Number = detail::kind_of<X>
+== detail::Kind::number;
+/// Something that is differentiated: a scalar, a tensor, a parameter, an expression or a dual
+/// number.
+template <class X>
+concept Entity = detail::kind_of<X>
+!= detail::Kind::none && !Number<X>;
+template <class X>
+concept ScalarEntity = detail::kind_of<X>
+== detail::Kind::scalar;
+template <class X>
+concept TensorEntity = detail::kind_of<X>
+== detail::Kind::tensor;
+template <class X>
+concept FormulaPart = Entity<X> || Number<X>;
+/// Operands of an operation: at least one entity, the rest entities or numbers.
+template <class... X>
+concept Operands = (FormulaPart<X> && ...) && (Entity<X> || ...);
+
+namespace detail {
+
+/// The kind and the scalar type of a formula over X...
+template <class... X>
+struct Formula {
+  static constexpr int depth = std::max({depth_of<X>...});
+
+  template <class Y>
+  static constexpr bool is_deepest = Entity<Y>&& depth_of<Y> == depth;
+  static constexpr int kind = std::max({is_deepest<X> ? kind_of<X> : Kind::none...});
+
+  template <class... Y>
+  struct Deepest;
+  template <class Y, class... Rest>
+  struct Deepest<Y, Rest...> {
+    using type = typename std::conditional_t<is_deepest<Y>, ScalarOf<Y>, Deepest<Rest...>>::type;
+  };
+  template <class Y>
+  struct Deepest<Y> : ScalarOf<Y> {};
+  using Scalar = typename Deepest<X...>::type;
+
+  static_assert(
+      ((!is_deepest<X> || std::is_same_v<scalar_of<X>, Scalar>)&&...),
+      "gradtape: operands of different scalar types (such as float and double) in one formula: "
+      "convert one of them");
+};
+
+template <class Op, class... X>
+auto apply(const X&... x);
+template <class Op, class D, class A>
+D apply_dual(const A& a);
+template <class Op, class D, class A, class B>
+D apply_dual(const A& a, const B& b);
+template <class Op, class D, class A, class B, class C>
+D apply_dual(const A& a, const B& b, const C& c);
+
+/// An operation on plain values: by its formula for numbers and tiles, as an operation of the inner
+/// tape for nested scalars, whose derivatives are then exact as well.
+template <class Op, class X, class... Rest>
+[[gnu::always_inline]] inline X evaluate(const X& x, const Rest&... rest) {
+  if constexpr (Entity<X>) {
+    return X(apply<Op>(x, rest...));
+  } else {
+    return Op::value(x, rest...);
+  }
+}
+
+template <class Op>
+inline constexpr bool op_selects = requires {
+  requires Op::selects;
+};
+
+/// A derivative of 1 or -1 everywhere: multiplying by it costs nothing.
+template <int Sign>
+struct Unit {
+  template <class X>
+  [[gnu::always_inline]] friend X operator*(const X& x, Unit) {
+    if constexpr (Sign > 0) {
+      return x;
+    } else {
+      return X(-x);
+    }
+  }
+  template <class X>
+  explicit constexpr operator X() const {
+    return X(Sign);
+  }
+};
+using One = Unit<1>;
+using MinusOne = Unit<-1>;
+
+/// Whether an operation has a derivative to its operand number i.
+template <class Op, int Arity>
+constexpr bool depends_on(int i) {
+  if constexpr (Arity == 1) {
+    return requires { &Op::template partial<double>; };
+  } else if (i == 0) {
+    return requires { &Op::template partial_a<double>; };
+  } else if (i == 1) {
+    return requires { &Op::template partial_b<double>; };
+  } else {
+    return requires { &Op::template partial_c<double>; };
+  }
+}
+
+/// The derivative of an operation to its operand number I.
+template <class Op, int I, class X>
+[[gnu::always_inline]] inline auto partial(const X& a, const None&, const None&, const X& y) {
+  return Op::partial(a, y);
+}
+template <class Op, int I, class X>
+[[gnu::always_inline]] inline auto partial(const X& a, const X& b, const None&, const X& y) {
+  if constexpr (I == 0) {
+    return Op::partial_a(a, b, y);
+  } else {
+    return Op::partial_b(a, b, y);
+  }
+}
+template <class Op, int I, class X>
+[[gnu::always_inline]] inline auto partial(const X& a, const X& b, const X& c, const X& y) {
+  if constexpr (I == 0) {
+    return Op::partial_a(a, b, c, y);
+  } else if constexpr (I == 1) {
+    return Op::partial_b(a, b, c, y);
+  } else {
+    return Op::partial_c(a, b, c, y);
+  }
+}
+
+/// Records one traced scalar operation, and stops at the first value that is not finite.
+template <class T>
+std::uint32_t trace_scalar(Recording<T>& recording, std::string_view operation, const T& value,
+                           std::size_t n, const T* partial, const std::uint32_t* operand);
+
+/// \throws TapeError unless the scalar is a constant, or recorded on `expected`.
+template <class T>
+void check_scalar_handle(const char* what, const Recording<T>* recording, Place place,
+                         const Recording<T>* expected);
+
+/// A first, cheap test of handles, without branches: none only if all are scalars of the tape
+/// recorded since its last rewinding, so that constants and older handles are looked at again.
+struct Mismatch {
+  std::uintptr_t tapes = 0;
+  std::uint64_t places = 0;  // differing epochs are in the upper half
+
+  [[gnu::always_inline]] Mismatch& operator|=(const Mismatch& other) {
+    tapes |= other.tapes;
+    places |= other.places;
+    return *this;
+  }
+  [[gnu::always_inline]] bool is_none() const { return (tapes | places >> 32) == 0; }
+};
+
+/// A number in a formula.
+template <class T>
+class Constant {
+ public:
+  using Scalar = T;
+  static constexpr int leaves = 0;  // operands of the statement
+  static constexpr bool is_constant = true;
+
+  [[gnu::always_inline]] explicit Constant(const T& value) : value_(value) {}
+
+  const T& value() const { return value_; }
+  static constexpr Recording<T>* recording() { return nullptr; }
+  static constexpr Mismatch mismatch(const Recording<T>*) { return {}; }
+  static void check(const Recording<T>&) {}
+  template <int K>
+  void push(const T&, T*, std::uint32_t*) const {}
+  template <int K>
+  void push_zero(T*, std::uint32_t*) const {}
+  std::uint32_t trace(Recording<T>& recording) const {
+    return trace_scalar<T>(recording, "constant", value_, 0, nullptr, nullptr);
+  }
+
+ private:
+  T value_;
+};
+
+/// A scalar in a formula: a slim copy, since a whole handle inside of an expression keeps the
+/// compiler from taking it apart into registers.
+template <class T>
+class ScalarLeaf {
+ public:
+  using Scalar = T;
+  static constexpr int leaves = 1;
+  static constexpr bool is_constant = false;
+
+  [[gnu::always_inline]] ScalarLeaf(const T& value, Recording<T>* recording, Place place)
+      : value_(value), place_(place), recording_(recording) {}
+  [[gnu::always_inline]] ScalarLeaf(const ScalarLeaf& x)
+      : value_(x.value_), place_(x.place_), recording_(x.recording_) {}
+
+  [[gnu::always_inline]] const T& value() const { return value_; }
+  [[gnu::always_inline]] Recording<T>* recording() const { return recording_; }
+
+  [[gnu::always_inline]] Mismatch mismatch(const Recording<T>* recording) const {
+    return {
+        reinterpret_cast<std::uintptr_t>(recording_) ^ reinterpret_cast<std::uintptr_t>(recording),
+        place_.bits ^ recording->now.bits};
+  }
+  /// \throws TapeError if the handle is of another tape or no longer recorded.
+  void check(const Recording<T>& recording) const {
+    if (recording_ != nullptr) check_for("operand", recording);
+  }
+  void check_for(const char* what, const Recording<T>& recording) const {
+    check_scalar_handle(what, recording_, place_, &recording);
+  }
+
+  template <int K>
+  [[gnu::always_inline]] void push(const T& weight, T* partial, std::uint32_t* operand) const {
+    partial[K] = weight;
+    operand[K] = place_.index();
+  }
+  template <int K>
+  [[gnu::always_inline]] void push_zero(T* partial, std::uint32_t* operand) const {
+    partial[K] = T(0);
+    operand[K] = place_.index();
+  }
+  std::uint32_t trace(Recording<T>& recording) const {
+    return recording_ != nullptr
+               ? place_.index()
+               : trace_scalar<T>(recording, "constant", value_, 0, nullptr, nullptr);
+  }
+
+ private:
+  T value_;
+  Place place_;
+  Recording<T>* recording_;
+};
+
+}  // namespace detail
+
+/// A scalar formula.
+template <class Op, class A, class B, class C>
+class ScalarExpr {
+ public:
+  using Scalar = typename A::Scalar;
+  using T = Scalar;
+  static constexpr int arity = std::is_same_v<B, detail::None>   ? 1
+                               : std::is_same_v<C, detail::None> ? 2
+                                                                 : 3;
+  static constexpr int leaves = [] {
+    int n = A::leaves;
+    if constexpr (arity > 1) n += B::leaves;
+    if constexpr (arity > 2) n += C::leaves;
+    return n;
+  }();
+  static constexpr bool is_constant = false;
+  static_assert(leaves <= int(detail::max_operands),
+                "gradtape: more than 255 operands in one expression: name its parts");
+
+  [[gnu::always_inline]] explicit ScalarExpr(const A& a) requires(arity == 1)
+      : a_(a), value_(detail::evaluate<Op>(a.value())) {}
+  [[gnu::always_inline]] ScalarExpr(const A& a, const B& b) requires(arity == 2)
+      : a_(a), b_(b), value_(detail::evaluate<Op>(a.value(), b.value())) {}
+  [[gnu::always_inline]] ScalarExpr(const A& a, const B& b, const C& c) requires(arity == 3)
+      : a_(a), b_(b), c_(c), value_(detail::evaluate<Op>(a.value(), b.value(), c.value())) {}
+
+  // member by member: copied as one block an expression would live in memory, not in registers
+  [[gnu::always_inline]] ScalarExpr(const ScalarExpr& e)
+      : a_(e.a_), b_(e.b_), c_(e.c_), value_(e.value_) {}
+
+  /// An expression cannot take another value (a Var converts the other way, in `c ? x : 2.0 * x`);
+  /// this constructor says so where a function template that was given one tries to.
+  template <class Other>
+  requires(!std::is_same_v<Other, ScalarExpr> && !std::is_same_v<Other, Var<T>>)
+      ScalarExpr(const Other&) {
+    static_assert(detail::always_false<Other>,
+                  "gradtape: an unnamed expression cannot be assigned another value: name it, Var "
+                  "x = ..., before it "
+                  "is passed to a function template");
+  }
+
+  /// The value that naming the expression would record.
+  [[gnu::always_inline]] const T& value() const { return value_; }
+  template <class X = T>
+  const X& grad() const {
+    static_assert(detail::always_false<X>,
+                  "gradtape: an unnamed expression has no gradient: name it, Var y = ...");
+    return value_;
+  }
+
+  [[gnu::always_inline]] detail::Recording<T>* recording() const {
+    detail::Recording<T>* found = a_.recording();
+    if constexpr (arity > 1) found = found != nullptr ? found : b_.recording();
+    if constexpr (arity > 2) found = found != nullptr ? found : c_.recording();
+    return found;
+  }
+  [[gnu::always_inline]] detail::Mismatch mismatch(const detail::Recording<T>* recording) const {
+    detail::Mismatch sum = a_.mismatch(recording);
+    if constexpr (arity > 1) sum |= b_.mismatch(recording);
+    if constexpr (arity > 2) sum |= c_.mismatch(recording);
+    return sum;
+  }
+  void check(const detail::Recording<T>& recording) const {
+    for_each_operand([&](auto, const auto& operand) { operand.check(recording); });
+  }
+
+  /// Writes the pairs of all scalars below, from K on, times the derivative to this expression.
+  template <int K>
+  [[gnu::always_inline]] void push(const T& weight, T* partial, std::uint32_t* operand) const {
+    push_operand<0, K>(a_, weight, partial, operand);
+    if constexpr (arity > 1) push_operand<1, K + A::leaves>(b_, weight, partial, operand);
+    if constexpr (arity > 2)
+      push_operand<2, K + A::leaves + B::leaves>(c_, weight, partial, operand);
+  }
+  template <int K>
+  [[gnu::always_inline]] void push_zero(T* partial, std::uint32_t* operand) const {
+    a_.template push_zero<K>(partial, operand);
+    if constexpr (arity > 1) b_.template push_zero<K + A::leaves>(partial, operand);
+    if constexpr (arity > 2) c_.template push_zero<K + A::leaves + B::leaves>(partial, operand);
+  }
+
+  /// Records every operation of the formula by itself.
+  std::uint32_t trace(detail::Recording<T>& recording) const {
+    T partials[3]{};
+    std::uint32_t operands[3]{};
+    for_each_operand([&](auto i, const auto& operand) {
+      operands[i] = operand.trace(recording);
+      if constexpr (!std::decay_t<decltype(operand)>::is_constant)
+        partials[i] = static_cast<T>(partial_to<i>());
+    });
+    return detail::trace_scalar(recording, Op::name, value_, arity, partials, operands);
+  }
+
+ private:
+  template <int I>
+  [[gnu::always_inline]] auto partial_to() const {
+    if constexpr (!detail::depends_on<Op, arity>(I)) {
+      return T(0);
+    } else if constexpr (arity == 1) {
+      return detail::partial<Op, I>(a_.value(), detail::None(), detail::None(), value_);
+    } else if constexpr (arity == 2) {
+      return detail::partial<Op, I>(a_.value(), b_.value(), detail::None(), value_);
+    } else {
+      return detail::partial<Op, I>(a_.value(), b_.value(), c_.value(), value_);
+    }
+  }
+
+  template <int I, int K, class X>
+  [[gnu::always_inline]] void push_operand(const X& x, const T& weight, T* partial,
+                                           std::uint32_t* operand) const {
+    if constexpr (X::leaves == 0) {
+      return;
+    } else if constexpr (!detail::depends_on<Op, arity>(I)) {
+      x.template push_zero<K>(partial, operand);
+    } else {
+      const auto slope = partial_to<I>();
+      if constexpr (detail::op_selects<Op>) {
+        if (detail::is_exact_zero(T(slope))) return x.template push_zero<K>(partial, operand);
+      }
+      x.template push<K>(T(weight * slope), partial, operand);
+    }
+  }
+
+  template <class F>
+  void for_each_operand(F&& f) const {
+    f(std::integral_constant<int, 0>(), a_);
+    if constexpr (arity > 1) f(std::integral_constant<int, 1>(), b_);
+    if constexpr (arity > 2) f(std::integral_constant<int, 2>(), c_);
+  }
+
+  A a_;
+  [[no_unique_address]] B b_;
+  [[no_unique_address]] C c_;
+  T value_;
+};
+
+namespace detail {
+
+template <class T>
+void check_scalar_handle(const char* what, const Recording<T>* recording, Place place,
+                         const Recording<T>* expected) {
+  if (recording == nullptr) return;
+  if (recording != expected) fail<TapeError>(what, ": a scalar of another tape");
+  if (!recording->untouched(place.epoch(), place.index(), 0)) {
+    fail<TapeError>(what, ": scalar #", place.index(),
+                    " is from before a clear() or the end of a scope: record it again");
+  }
+}
+
+template <class T>
+std::uint32_t trace_scalar(Recording<T>& recording, std::string_view operation, const T& value,
+                           std::size_t n, const T* partial, const std::uint32_t* operand) {
+  recording.statements.divert(false);
+  if (!recording.statements.has_room(n)) recording.statements.make_room(n);
+  const std::uint32_t statement = recording.statements.append(n, [&](T* p, std::uint32_t* o) {
+    std::copy_n(partial, n, p);
+    std::copy_n(operand, n, o);
+  });
+  recording.statements.divert(true);
+  recording.traced.push_back({statement, operation, value});
+  if (!is_finite(value)) {
+    std::string text;
+    for (std::size_t i = 0; i < n; ++i)
+      text += (i == 0 ? "" : ", ") + recording.describe_statement(operand[i]);
+    fail<DomainError>("trace: ", operation, "(", text, ") is ", primal(value));
+  }
+  return statement;
+}
+
+template <class E, class T>
+[[gnu::always_inline]] inline std::uint32_t append_statement(const E& e,
+                                                             Statements<T>& statements) {
+  return statements.append(E::leaves, [&e](T* partial, std::uint32_t* operand) {
+    e.template push<0>(T(1), partial, operand);
+  });
+}
+
+/// Everything that recording may meet beside the common case: constants among the operands, handles
+/// from before a scope's end, growth, `no_grad`, tracing, and handles to refuse.
+template <class E, class T>
+[[gnu::cold, gnu::noinline]] std::uint32_t record_carefully(const E& e, Recording<T>* recording) {
+  if (recording == nullptr) return 0;
+  e.check(*recording);
+  if (recording->paused > 0) return 0;
+  if (recording->tracing) return e.trace(*recording);
+  if (!recording->statements.has_room(E::leaves)) recording->statements.make_room(E::leaves);
+  return append_statement(e, recording->statements);
+}
+
+/// Records a scalar expression as one statement, and returns its number; 0: it depends on nothing
+/// recorded.
+template <class E, class T>
+[[gnu::always_inline]] inline std::uint32_t record_statement(const E& e, Recording<T>* recording) {
+  if (recording == nullptr || !e.mismatch(recording).is_none() ||
+      !recording->statements.has_room(E::leaves)) [[unlikely]] {
+    const E copy(e);  // were its own address to escape, e would live in memory, not in registers
+    return record_carefully(copy, recording);
+  }
+  return append_statement(e, recording->statements);
+}
+
+}  // namespace detail
+}  // namespace gradtape

@@ -1,0 +1,154 @@
+#pragma once
+/// \file
+/// The tape: records what is computed, and differentiates it in one reverse sweep.
+///
+///     record     L = c (a + 2 b):   d = 2 b  ->  e = a + d  ->  L = c e      values, as they are
+///     computed sweep      a_bar, d_bar  <-  e_bar, c_bar  <-  L_bar = 1               adjoints, in
+///     reverse order
+///
+/// Sources: Linnainmaa (1970), the reverse mode; Griewank and Walther (2008), Evaluating
+/// Derivatives, ch. 3, 4.
+
+#include <Eigen/Core>
+
+#include "recording.hpp"
+
+namespace gradtape {
+
+/// Records computations on scalars and tensors of type T, and owns the memory of all of them.
+/// Handles (`Var`, `Tensor`) must not outlive it.  One tape serves one thread; any number of tapes
+/// may exist at once.
+template <class T>
+class Tape : detail::Recording<T> {
+  using Recording = detail::Recording<T>;
+  friend Recording;
+
+ public:
+  // Leaves.
+
+  /// An independent scalar: a leaf with a gradient.
+  Var<T> variable(const T& value, std::string_view name = {});
+  /// An independent tensor, copied from an Eigen vector (rank 1) or matrix (rank 2).
+  template <class Derived>
+  Tensor<T> variable(const Eigen::DenseBase<Derived>& value, std::string_view name = {});
+  /// An independent tensor of any rank from a range of its elements in column-major order.
+  /// \throws ShapeError if the number of values is not the size of the shape.
+  template <class Values>
+  Tensor<T> variable(const Shape& shape, const Values& values, std::string_view name = {});
+
+  /// A scalar without gradient.
+  Var<T> constant(const T& value);
+  /// A tensor without gradient: what depends on constants alone costs nothing backward.
+  template <class Derived>
+  Tensor<T> constant(const Eigen::DenseBase<Derived>& value, std::string_view name = {});
+  template <class Values>
+  Tensor<T> constant(const Shape& shape, const Values& values, std::string_view name = {});
+  /// A tensor of one repeated number, without gradient.
+  Tensor<T> full(const Shape& shape, const T& value);
+
+  /// A parameter as a tensor of this tape: its value is read in place, its gradient written in
+  /// place.  It must outlive the recording.
+  Tensor<T> parameter(const Parameter<T>& parameter);
+
+  // Differentiation.
+
+  /// Computes d loss / d x for every x on the tape that the loss depends on; read them with
+  /// `x.grad()`. Gradients of nodes are fresh at each call, those of parameters add up until they
+  /// are cleared. \param seed  the adjoint of the loss; 1 for a derivative. \throws TapeError if
+  /// the loss is not on this tape (a constant, another tape, a forgotten recording).
+  void backward(const Var<T>& loss, const T& seed = T(1));
+  /// The gradient of a tensor that has one element.  \throws ShapeError if it has not.
+  void backward(const Tensor<T>& y);
+  /// The vector-Jacobian product  seed^T dy/dx,  seed of the shape of y.
+  template <class Derived>
+  void backward(const Tensor<T>& y, const Eigen::DenseBase<Derived>& seed);
+
+  // The life of a recording.
+
+  /// Forgets everything recorded and keeps the memory.  Handles from before are refused from now
+  /// on.
+  void clear() { this->rewind({}); }
+
+  class Scope;
+  /// Forgets at the end of its block, also when an exception passes, what was recorded since.
+  [[nodiscard]] Scope scope() { return Scope(*this); }
+
+  class NoGrad;
+  /// Until the end of its block results are constants: for evaluation without a backward pass.
+  [[nodiscard]] NoGrad no_grad() { return NoGrad(*this); }
+
+  /// While on, every operation becomes a node of its own with a label, and the first NaN or
+  /// infinity, of a value or of a gradient, stops with a DomainError that names where it arose.
+  void trace(bool on) {
+    this->tracing = on;
+    divert();
+  }
+
+  // The size of a recording.
+
+  std::size_t statement_count() const { return this->statements.size(); }
+  std::size_t node_count() const { return this->nodes.size(); }
+  /// Bytes held, used or not.
+  std::size_t bytes() const { return this->statements.bytes() + this->arena.bytes(); }
+
+  /// Uninitialised memory that lives as long as the recording: for what a backward function needs
+  /// again.
+  template <class U = T>
+  U* workspace(Index count) {
+    static_assert(std::is_trivially_copyable_v<U>);
+    return this->arena.template allocate<U>(static_cast<std::size_t>(count),
+                                            detail::tensor_alignment);
+  }
+
+ private:
+  void divert() { this->statements.divert(this->tracing || this->paused > 0); }
+  Tensor<T> leaf(std::string_view operation, const Shape& shape, bool needs_grad,
+                 std::string_view name);
+  template <class Derived>
+  Tensor<T> leaf_from(const char* operation, const Eigen::DenseBase<Derived>& value,
+                      bool needs_grad, std::string_view name);
+  template <class Values>
+  Tensor<T> leaf_from(const char* operation, const Shape& shape, const Values& values,
+                      bool needs_grad, std::string_view name);
+};
+
+/// Rewinds its tape when it ends.  See `Tape::scope`.
+template <class T>
+class Tape<T>::Scope {
+ public:
+  explicit Scope(Tape& tape) : tape_(tape), mark_(tape.mark()), epoch_(tape.now.epoch()) {
+    tape.prepare_rewind();
+  }
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+  ~Scope() {
+    // a clear() inside of the scope has already forgotten more than the scope would
+    if (tape_.untouched(epoch_, mark_.statements.statements, mark_.nodes)) tape_.rewind(mark_);
+  }
+
+ private:
+  Tape& tape_;
+  typename Recording::Mark mark_;
+  std::uint32_t epoch_;
+};
+
+/// Stops the recording of dependences until it ends.  See `Tape::no_grad`.
+template <class T>
+class Tape<T>::NoGrad {
+ public:
+  explicit NoGrad(Tape& tape) : tape_(tape) {
+    ++tape_.paused;
+    tape_.divert();
+  }
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+  ~NoGrad() {
+    --tape_.paused;
+    tape_.divert();
+  }
+
+ private:
+  Tape& tape_;
+};
+
+}  // namespace gradtape

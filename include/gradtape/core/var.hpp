@@ -1,0 +1,214 @@
+#pragma once
+/// \file
+/// `Var`: a scalar on a tape.
+
+#include <iosfwd>
+
+#include "expression.hpp"
+#include "tape.hpp"
+
+namespace gradtape {
+
+/// A scalar: its value, and where it stands on which tape.  A plain number converts to a Var that
+/// is a constant. Copying a Var copies the handle: both name the same node.  Generic numeric code
+/// may use it as its number type, Eigen's included.  It does not convert to a number by itself:
+/// write `x.value()`.
+template <class T>
+class Var {
+ public:
+  using Scalar = T;
+
+  /// The constant 0.
+  constexpr Var() = default;
+  /// A constant.
+  template <Number N>
+  [[gnu::always_inline]] constexpr Var(N value) : value_(static_cast<T>(value)) {}
+  [[gnu::always_inline]] constexpr Var(const T& value) requires(!Number<T>) : value_(value) {}
+
+  /// Records an expression as one node.
+  /// \throws TapeError if its operands are of several tapes, or no longer recorded.
+  template <class E>
+  requires(detail::kind_of<E> == detail::Kind::scalar && std::is_same_v<detail::scalar_of<E>, T>)
+      [[gnu::always_inline]] Var(const E& e) {
+    record(e);
+  }
+  template <class E>
+  requires(detail::kind_of<E> == detail::Kind::scalar && std::is_same_v<detail::scalar_of<E>, T>)
+      [[gnu::always_inline]] Var&
+      operator=(const E& e) {
+    record(e);
+    return *this;
+  }
+  Var(const Var&) = default;
+  Var& operator=(const Var&) = default;
+
+  const T& value() const { return value_; }
+
+  /// d loss / d this, as the last `backward` of the tape found it; 0 if the loss does not depend on
+  /// it. \throws TapeError for a constant, a handle that is no longer recorded, or before a
+  /// backward pass.
+  [[gnu::always_inline]] const T& grad() const {
+    if (recording_ == nullptr || place_.epoch() != recording_->now.epoch() ||
+        !recording_->has_adjoint(place_.index())) [[unlikely]] {
+      check_gradient();
+    }
+    return recording_->statements.adjoint(place_.index());
+  }
+
+  /// Whether it is a number rather than something recorded.
+  bool is_constant() const { return recording_ == nullptr; }
+  /// \throws TapeError for a constant.
+  Tape<T>& tape() const { return checked("tape").tape(); }
+
+  /// Names it for drawings and error texts.
+  const Var& name(std::string_view text) const {
+    checked("name").name_statement(place_.index(), text);
+    return *this;
+  }
+
+  template <FormulaPart X>
+  [[gnu::always_inline]] Var& operator+=(const X& x) {
+    return *this = *this + x;
+  }
+  template <FormulaPart X>
+  [[gnu::always_inline]] Var& operator-=(const X& x) {
+    return *this = *this - x;
+  }
+  template <FormulaPart X>
+  [[gnu::always_inline]] Var& operator*=(const X& x) {
+    return *this = *this * x;
+  }
+  template <FormulaPart X>
+  [[gnu::always_inline]] Var& operator/=(const X& x) {
+    return *this = *this / x;
+  }
+
+ private:
+  friend class Tape<T>;
+  template <class>
+  friend struct detail::ScalarHandle;
+
+  Var(const T& value, detail::Recording<T>& recording, std::uint32_t statement)
+      : value_(value), recording_(&recording), place_{recording.now.bits | statement} {}
+
+  template <class E>
+  [[gnu::always_inline]] void record(const E& e) {
+    detail::Recording<T>* const recording = e.recording();
+    const std::uint32_t statement = detail::record_statement(e, recording);
+    value_ = e.value();
+    recording_ = statement != 0 ? recording : nullptr;
+    place_ = statement != 0 ? detail::Place{recording->now.bits | statement} : detail::Place();
+  }
+
+  [[gnu::cold, gnu::noinline]] void check_gradient() const {
+    if (!checked("grad").has_adjoint(place_.index())) {
+      detail::fail<TapeError>("grad: ", recording_->describe_statement(place_.index()),
+                              " has no gradient yet: call tape.backward(loss) after recording it");
+    }
+  }
+
+  detail::Recording<T>& checked(const char* what) const {
+    if (recording_ == nullptr) {
+      detail::fail<TapeError>(
+          what, ": a constant is on no tape; make it a variable with tape.variable(value)");
+    }
+    if (place_.epoch() != recording_->now.epoch())
+      detail::check_scalar_handle(what, recording_, place_, recording_);
+    return *recording_;
+  }
+
+  T value_{};
+  detail::Recording<T>* recording_ = nullptr;
+  detail::Place place_;
+};
+
+template <class Op, class A, class B, class C>
+Var(const ScalarExpr<Op, A, B, C>&) -> Var<typename A::Scalar>;
+template <Number N>
+Var(N) -> Var<N>;
+
+/// The same value as a constant: derivatives stop here.
+template <ScalarEntity X>
+Var<detail::scalar_of<X>> detach(const X& x) {
+  return Var<detail::scalar_of<X>>(x.value());
+}
+
+namespace detail {
+
+/// What the engine sees of a Var.
+template <class T>
+struct ScalarHandle {
+  static Var<T> make(const T& value, Recording<T>& recording, std::uint32_t statement) {
+    return Var<T>(value, recording, statement);
+  }
+  static Recording<T>* recording(const Var<T>& x) { return x.recording_; }
+  static std::uint32_t statement(const Var<T>& x) { return x.place_.index(); }
+  [[gnu::always_inline]] static ScalarLeaf<T> leaf(const Var<T>& x) {
+    return ScalarLeaf<T>(x.value_, x.recording_, x.place_);
+  }
+};
+
+template <class T>
+auto primal(const Var<T>& x) {
+  return primal(x.value());
+}
+
+/// A nested scalar counts as zero only if it is a constant: the derivative of a zero need not be
+/// zero.
+template <class T>
+bool is_exact_zero(const Var<T>& x) {
+  return x.is_constant() && is_exact_zero(x.value());
+}
+
+/// Something as a part of a formula on tapes of T.
+template <class T, class X>
+[[gnu::always_inline]] inline auto lift_scalar(const X& x) {
+  if constexpr (std::is_same_v<X, Var<T>>) {
+    return ScalarHandle<T>::leaf(x);
+  } else if constexpr (kind_of<X> == Kind::scalar && depth_of<X> == depth_of<Var<T>>) {
+    return x;
+  } else {
+    return Constant<T>(static_cast<T>(x));
+  }
+}
+
+}  // namespace detail
+
+template <class T>
+[[gnu::always_inline]] inline Var<T> Tape<T>::variable(const T& value, std::string_view name) {
+  std::uint32_t statement;
+  if (this->statements.has_room_for_leaf()) [[likely]] {
+    statement = this->statements.append_leaf();
+  } else {
+    if (this->paused > 0) return constant(value);
+    statement = this->append_leaf("variable", value);
+  }
+  if (!name.empty()) this->name_statement(statement, name);
+  return detail::ScalarHandle<T>::make(value, *this, statement);
+}
+
+template <class T>
+Var<T> Tape<T>::constant(const T& value) {
+  return Var<T>(value);
+}
+
+template <class T>
+void Tape<T>::backward(const Var<T>& loss, const T& seed) {
+  const detail::Recording<T>* recording = detail::ScalarHandle<T>::recording(loss);
+  if (recording == nullptr) {
+    detail::fail<TapeError>(
+        "backward: the loss is a constant: it depends on nothing that is recorded on this tape");
+  }
+  detail::ScalarHandle<T>::leaf(loss).check_for("backward", *this);
+  this->begin_sweep();
+  this->statements.adjoint(detail::ScalarHandle<T>::statement(loss)) = seed;
+  this->run_sweep();
+}
+
+/// Prints the value.
+template <class Char, class Traits, ScalarEntity X>
+std::basic_ostream<Char, Traits>& operator<<(std::basic_ostream<Char, Traits>& stream, const X& x) {
+  return stream << x.value();
+}
+
+}  // namespace gradtape

@@ -1,0 +1,105 @@
+#pragma once
+/// \file
+/// `Var` and `Dual` as number types of Eigen and of generic numeric code, so that products, norms
+/// and decompositions of Eigen matrices of them differentiate.
+
+#include <Eigen/Core>
+#include <limits>
+
+#include "../core/var.hpp"
+#include "dual.hpp"
+
+namespace gradtape {
+
+// The classification of generic code looks at the value alone.
+
+template <class X>
+requires(ScalarEntity<X> || detail::kind_of<X> == detail::Kind::dual) bool isfinite(const X& x) {
+  return std::isfinite(detail::primal(x.value()));
+}
+template <class X>
+requires(ScalarEntity<X> || detail::kind_of<X> == detail::Kind::dual) bool isnan(const X& x) {
+  return std::isnan(detail::primal(x.value()));
+}
+template <class X>
+requires(ScalarEntity<X> || detail::kind_of<X> == detail::Kind::dual) bool isinf(const X& x) {
+  return std::isinf(detail::primal(x.value()));
+}
+template <class X>
+requires(ScalarEntity<X> || detail::kind_of<X> == detail::Kind::dual) bool signbit(const X& x) {
+  return std::signbit(detail::primal(x.value()));
+}
+
+namespace detail {
+
+template <class Op>
+inline constexpr bool is_eigen_product = false;
+template <class A, class B>
+inline constexpr bool is_eigen_product<Eigen::internal::scalar_product_op<A, B>> = true;
+
+/// Eigen's description of a differentiated number, from that of the number inside.
+template <class S, class Inner>
+struct EigenTraits : Eigen::GenericNumTraits<S> {
+  using Real = S;
+  using NonInteger = S;
+  using Nested = S;
+  using Literal = S;
+  enum {
+    IsComplex = 0,
+    IsInteger = 0,
+    IsSigned = 1,
+    RequireInitialization = 1,
+    ReadCost = 3,
+    AddCost = 8,
+    MulCost = 8
+  };
+  static S epsilon() { return S(Eigen::NumTraits<Inner>::epsilon()); }
+  static S dummy_precision() { return S(Eigen::NumTraits<Inner>::dummy_precision()); }
+  static S highest() { return S(Eigen::NumTraits<Inner>::highest()); }
+  static S lowest() { return S(Eigen::NumTraits<Inner>::lowest()); }
+  static S infinity() { return S(Eigen::NumTraits<Inner>::infinity()); }
+  static S quiet_NaN() { return S(Eigen::NumTraits<Inner>::quiet_NaN()); }
+  static int digits10() { return Eigen::NumTraits<Inner>::digits10(); }
+};
+
+}  // namespace detail
+}  // namespace gradtape
+
+namespace Eigen {
+
+template <class T>
+struct NumTraits<gradtape::Var<T>> : gradtape::detail::EigenTraits<gradtape::Var<T>, T> {};
+template <class U>
+struct NumTraits<gradtape::Dual<U>> : gradtape::detail::EigenTraits<gradtape::Dual<U>, U> {};
+
+// Sums and quotients with plain matrices.  Products are left out, as Eigen's kernels cannot
+// multiply two types: there it says that numeric types were mixed, and `plain.cast<Var<double>>()`
+// helps.
+
+template <class T, class Op>
+requires(
+    !gradtape::detail::is_eigen_product<Op>) struct ScalarBinaryOpTraits<T, gradtape::Var<T>, Op> {
+  using ReturnType = gradtape::Var<T>;
+};
+template <class T, class Op>
+requires(
+    !gradtape::detail::is_eigen_product<Op>) struct ScalarBinaryOpTraits<gradtape::Var<T>, T, Op> {
+  using ReturnType = gradtape::Var<T>;
+};
+template <class U, class Op>
+requires(
+    !gradtape::detail::is_eigen_product<Op>) struct ScalarBinaryOpTraits<U, gradtape::Dual<U>, Op> {
+  using ReturnType = gradtape::Dual<U>;
+};
+template <class U, class Op>
+requires(
+    !gradtape::detail::is_eigen_product<Op>) struct ScalarBinaryOpTraits<gradtape::Dual<U>, U, Op> {
+  using ReturnType = gradtape::Dual<U>;
+};
+
+}  // namespace Eigen
+
+template <class T>
+struct std::numeric_limits<gradtape::Var<T>> : std::numeric_limits<T> {};
+template <class U>
+struct std::numeric_limits<gradtape::Dual<U>> : std::numeric_limits<U> {};
