@@ -1,0 +1,5 @@
+execute_process(COMMAND "${PROGRAM}" OUTPUT_VARIABLE printed COMMAND_ERROR_IS_FATAL ANY)
+file(READ "${EXPECTED}" expected)
+if(NOT printed STREQUAL expected)
+  message(FATAL_ERROR "README.md's program printed\n${printed}\nwhere README.md says\n${expected}")
+endif()
