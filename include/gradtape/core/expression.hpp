@@ -24,7 +24,7 @@
 #include <concepts>
 #include <type_traits>
 
-#include "recording.hpp"
+#include "trace.hpp"
 
 namespace gradtape {
 
@@ -222,10 +222,21 @@ template <class Op, int I, class X>
   }
 }
 
-/// Records one traced scalar operation, and stops at the first value that is not finite.
+/// An operand of one traced scalar operation.
+template <class T>
+struct TracedOperand {
+  std::uint32_t statement = 0;
+  T value{}, partial{};
+};
+
+/// Records one traced scalar operation of n operands; one that is not finite is refused.  While
+/// recording is paused that is all.
 template <class T>
 std::uint32_t trace_scalar(Recording<T>& recording, std::string_view operation, const T& value,
-                           std::size_t n, const T* partial, const std::uint32_t* operand);
+                           std::size_t n, const TracedOperand<T>* operands);
+/// Records a constant of a traced operation, so that drawings have it.
+template <class T>
+std::uint32_t trace_constant(Recording<T>& recording, const T& value);
 
 /// \throws TapeError unless the scalar is a constant, or recorded on `expected`.
 template <class T>
@@ -264,9 +275,7 @@ class Constant {
   void push(const T&, T*, std::uint32_t*) const {}
   template <int K>
   void push_zero(T*, std::uint32_t*) const {}
-  std::uint32_t trace(Recording<T>& recording) const {
-    return trace_scalar<T>(recording, "constant", value_, 0, nullptr, nullptr);
-  }
+  std::uint32_t trace(Recording<T>& recording) const { return trace_constant(recording, value_); }
 
  private:
   T value_;
@@ -310,12 +319,10 @@ class ScalarLeaf {
   template <int K>
   [[gnu::always_inline]] void push_zero(T* partial, std::uint32_t* operand) const {
     partial[K] = T(0);
-    operand[K] = place_.index();
+    operand[K] = 0;  // to nobody: zero times an infinite adjoint would be NaN
   }
   std::uint32_t trace(Recording<T>& recording) const {
-    return recording_ != nullptr
-               ? place_.index()
-               : trace_scalar<T>(recording, "constant", value_, 0, nullptr, nullptr);
+    return recording_ != nullptr ? place_.index() : trace_constant(recording, value_);
   }
 
  private:
@@ -355,16 +362,32 @@ class ScalarExpr {
   // member by member: copied as one block an expression would live in memory, not in registers
   [[gnu::always_inline]] ScalarExpr(const ScalarExpr& e)
       : a_(e.a_), b_(e.b_), c_(e.c_), value_(e.value_) {}
+  ScalarExpr& operator=(const ScalarExpr&) = default;
 
-  /// An expression cannot take another value (a Var converts the other way, in `c ? x : 2.0 * x`);
-  /// this constructor says so where a function template that was given one tries to.
+  // An expression cannot take another value (a Var converts the other way, in `c ? x : 2.0 * x`);
+  // these say so where a function template that was given one tries to.
+
+  template <class X = T>
+  ScalarExpr() : ScalarExpr(refuse<X>()) {}
   template <class Other>
   requires(!std::is_same_v<Other, ScalarExpr> && !std::is_same_v<Other, Var<T>>)
-      ScalarExpr(const Other&) {
-    static_assert(detail::always_false<Other>,
-                  "gradtape: an unnamed expression cannot be assigned another value: name it, Var "
-                  "x = ..., before it "
-                  "is passed to a function template");
+      ScalarExpr(const Other&)
+      : ScalarExpr(refuse<Other>()) {}
+  template <class X>
+  ScalarExpr& operator+=(const X&) {
+    return refuse<X>();
+  }
+  template <class X>
+  ScalarExpr& operator-=(const X&) {
+    return refuse<X>();
+  }
+  template <class X>
+  ScalarExpr& operator*=(const X&) {
+    return refuse<X>();
+  }
+  template <class X>
+  ScalarExpr& operator/=(const X&) {
+    return refuse<X>();
   }
 
   /// The value that naming the expression would record.
@@ -409,17 +432,26 @@ class ScalarExpr {
 
   /// Records every operation of the formula by itself.
   std::uint32_t trace(detail::Recording<T>& recording) const {
-    T partials[3]{};
-    std::uint32_t operands[3]{};
+    detail::TracedOperand<T> operands[3];
     for_each_operand([&](auto i, const auto& operand) {
-      operands[i] = operand.trace(recording);
-      if constexpr (!std::decay_t<decltype(operand)>::is_constant)
-        partials[i] = static_cast<T>(partial_to<i>());
+      operands[i].statement = operand.trace(recording);
+      operands[i].value = operand.value();
+      if constexpr (!std::decay_t<decltype(operand)>::is_constant) {
+        if (operand.recording() != nullptr) operands[i].partial = static_cast<T>(partial_to<i>());
+      }
     });
-    return detail::trace_scalar(recording, Op::name, value_, arity, partials, operands);
+    return detail::trace_scalar(recording, Op::name, value_, arity, operands);
   }
 
  private:
+  template <class X>
+  ScalarExpr& refuse() {
+    static_assert(detail::always_false<X>,
+                  "gradtape: an unnamed expression cannot be assigned another value: name it, Var "
+                  "x = ..., before it is passed to a function template");
+    return *this;
+  }
+
   template <int I>
   [[gnu::always_inline]] auto partial_to() const {
     if constexpr (!detail::depends_on<Op, arity>(I)) {
@@ -477,22 +509,28 @@ void check_scalar_handle(const char* what, const Recording<T>* recording, Place 
 
 template <class T>
 std::uint32_t trace_scalar(Recording<T>& recording, std::string_view operation, const T& value,
-                           std::size_t n, const T* partial, const std::uint32_t* operand) {
-  recording.statements.divert(false);
-  if (!recording.statements.has_room(n)) recording.statements.make_room(n);
-  const std::uint32_t statement = recording.statements.append(n, [&](T* p, std::uint32_t* o) {
-    std::copy_n(partial, n, p);
-    std::copy_n(operand, n, o);
-  });
-  recording.statements.divert(true);
-  recording.traced.push_back({statement, operation, value});
+                           std::size_t n, const TracedOperand<T>* operands) {
   if (!is_finite(value)) {
-    std::string text;
-    for (std::size_t i = 0; i < n; ++i)
-      text += (i == 0 ? "" : ", ") + recording.describe_statement(operand[i]);
-    fail<DomainError>("trace: ", operation, "(", text, ") is ", primal(value));
+    const std::string text = list_text(n, [&](std::size_t i) {
+      return describe_operand(recording, operands[i].statement, operands[i].value);
+    });
+    fail<DomainError>("trace: ", operation, "(", text, ") is ", number_text(value));
   }
+  if (recording.paused > 0) return 0;
+  recording.statements.make_room(n);
+  const std::uint32_t statement = recording.statements.append(n, [&](T* p, std::uint32_t* o) {
+    for (std::size_t i = 0; i < n; ++i) {
+      p[i] = operands[i].partial;
+      o[i] = operands[i].statement;
+    }
+  });
+  recording.traced.push_back({statement, operation, value});
   return statement;
+}
+
+template <class T>
+std::uint32_t trace_constant(Recording<T>& recording, const T& value) {
+  return recording.paused > 0 ? 0 : recording.append_leaf("constant", value);
 }
 
 template <class E, class T>
@@ -509,8 +547,8 @@ template <class E, class T>
 [[gnu::cold, gnu::noinline]] std::uint32_t record_carefully(const E& e, Recording<T>* recording) {
   if (recording == nullptr) return 0;
   e.check(*recording);
-  if (recording->paused > 0) return 0;
   if (recording->tracing) return e.trace(*recording);
+  if (recording->paused > 0) return 0;
   if (!recording->statements.has_room(E::leaves)) recording->statements.make_room(E::leaves);
   return append_statement(e, recording->statements);
 }

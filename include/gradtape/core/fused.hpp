@@ -26,7 +26,7 @@ struct FusedOperand {
   Node<T>* node = nullptr;  // null: a single number, `value`
   T value{};
   std::uint32_t statement = 0;  // of that number, if it is a recorded scalar
-  std::uint32_t index = 0;      // of the node
+  std::uint32_t index = 0;      // of the node; of a traced number: its statement
   std::array<Index, Shape::max_rank> stride{};
 };
 
@@ -38,10 +38,11 @@ struct FusedOperands {
   int count = 0;
 
   void add(const Tensor<T>& x, std::string_view operation) {
+    Node<T>& node = TensorHandle<T>::node(x, operation.data());
     if (TensorHandle<T>::recording(x) != &recording)
       fail<TapeError>(operation, ": a tensor of another tape");
-    operand[static_cast<std::size_t>(count++)] = {
-        .node = &TensorHandle<T>::node(x, operation.data()), .index = TensorHandle<T>::index(x)};
+    operand[static_cast<std::size_t>(count++)] = {.node = &node,
+                                                  .index = TensorHandle<T>::index(x)};
   }
   void add(const T& value) { operand[static_cast<std::size_t>(count++)] = {.value = value}; }
   void add(const Var<T>& x, std::string_view operation) {
@@ -371,7 +372,8 @@ void fused_backward(const FusedPlan<T, N>& plan, const Node<T>& node, Recording<
     if (operand.node == nullptr || (plan.active >> k & 1) == 0) continue;
     const auto [data, first] = gradient_target(*operand.node, recording);
     target[k] = data;
-    assigns[k] = first && operand.node->shape.size() == node.shape.size();
+    // the only element of an operand is summed into, as that of a broadcast one
+    assigns[k] = first && operand.stride[0] != 0 && operand.node->shape.size() == node.shape.size();
     if (first && !assigns[k]) std::fill_n(data, operand.node->shape.size(), T(0));
   }
   plan.for_each_run([&](Index start, const std::array<Index, N>& offset) {
@@ -419,7 +421,8 @@ Tensor<T> record_fused(const FusedOperands<T, N>& operands, std::string_view ope
   }
   recording.set_operands(node, N, [&](std::size_t k) {
     const FusedOperand<T>& x = plan.operand[k];
-    return x.node != nullptr ? Edge{x.index, false} : Edge{x.statement, true};
+    return x.node != nullptr ? Edge{x.index, false}
+                             : Edge{x.statement != 0 ? x.statement : x.index, true};
   });
   return TensorHandle<T>::make(recording, node);
 }
@@ -494,8 +497,12 @@ class TensorExpr {
         std::conditional_t<arity == 1, detail::Program<Op, Slot>,
                            std::conditional_t<arity == 2, detail::Program<Op, Slot, Slot>,
                                               detail::Program<Op, Slot, Slot, Slot>>>;
+    for (detail::FusedOperand<T>& x : operands.operand) {
+      if (x.node == nullptr && x.statement == 0)
+        x.index = detail::trace_constant(recording, x.value);
+    }
     const Tensor<T> y = detail::record_fused<Single, T>(operands, Op::name);
-    recording.check_value(detail::TensorHandle<T>::index(y));
+    detail::check_value(recording, detail::TensorHandle<T>::index(y), true);
     return y;
   }
   template <class X>

@@ -3,8 +3,10 @@
 /// `Parameter`: a tensor that outlives tapes; what training changes.
 
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "tape.hpp"
 
@@ -51,20 +53,109 @@ class TensorMemory {
   std::unique_ptr<T, Free> data_;
 };
 
+/// The columns of a matrix that were written to, each once, in the order of the first writing.
+class TouchedColumns {
+ public:
+  /// Makes room for any of so many columns: `touch` never needs memory.
+  void reserve(Index columns) {
+    if (is_touched_.size() >= static_cast<std::size_t>(columns)) return;
+    is_touched_.resize(static_cast<std::size_t>(columns), 0);
+    list_.reserve(static_cast<std::size_t>(columns));
+  }
+
+  /// Whether it is the first time for this column.
+  bool touch(Index column) {
+    if (std::exchange(is_touched_[static_cast<std::size_t>(column)], char{1}) != 0) return false;
+    list_.push_back(column);
+    return true;
+  }
+  bool contains(Index column) const { return is_touched_[static_cast<std::size_t>(column)] != 0; }
+  std::span<const Index> list() const { return list_; }
+
+  /// Forgets them, at a cost that grows with those touched only.
+  void clear() {
+    for (const Index column : list_) is_touched_[static_cast<std::size_t>(column)] = 0;
+    list_.clear();
+  }
+
+ private:
+  std::vector<char> is_touched_;
+  std::vector<Index> list_;
+};
+
 /// The part of a parameter with an address that tapes may keep.
 template <class T>
-struct ParameterState {
+class ParameterState {
+ public:
   Shape shape;
   std::string name;
-  TensorMemory<T> value, grad;  // the gradient's memory comes with the first contribution
-  bool has_grad = false;        // whether `grad` holds contributions
+  TensorMemory<T> value;
 
-  /// Memory for a contribution to the gradient, which is the first if `has_grad` was not set.
+  ParameterState(const Shape& sizes, std::string text)
+      : shape(sizes), name(std::move(text)), value(sizes.size()) {}
+
+  bool has_grad() const { return extent_ != Extent::none; }
+  /// Whether there are contributions to the columns `touched()` alone.
+  bool is_sparse() const { return extent_ == Extent::columns; }
+  std::span<const Index> touched() const { return touched_.list(); }
+
+  /// The gradient's memory, without a look at what of it is defined.
   T* gradient_memory() {
-    if (grad.get() == nullptr) grad = TensorMemory<T>(shape.size());
-    return grad.get();
+    if (grad_.get() == nullptr) grad_ = TensorMemory<T>(shape.size());
+    return grad_.get();
   }
+
+  /// The whole gradient, zero where nothing has contributed.
+  T* complete_gradient() {
+    T* const grad = gradient_memory();
+    if (extent_ == Extent::none) std::uninitialized_fill_n(grad, shape.size(), T(0));
+    if (extent_ == Extent::columns) fill_untouched(grad);
+    return grad;
+  }
+
+  /// Announces a contribution to all of the gradient; true: it is the first and assigns.
+  bool begin_dense() {
+    const bool first = extent_ == Extent::none;
+    if (extent_ == Extent::columns) fill_untouched(gradient_memory());
+    extent_ = Extent::dense;
+    return first;
+  }
+
+  /// Announces contributions to single columns; to each of them then: `begin_column`.
+  void begin_columns() {
+    gradient_memory();
+    if (extent_ != Extent::none) return;
+    touched_.reserve(shape.columns());
+    extent_ = Extent::columns;
+  }
+  /// True: the contribution to this column is the first and assigns.
+  bool begin_column(Index column) { return extent_ == Extent::columns && touched_.touch(column); }
+
+  void clear_gradient() {
+    touched_.clear();
+    extent_ = Extent::none;
+  }
+
+ private:
+  /// What of the gradient's memory holds contributions.
+  enum class Extent { none, columns, dense };
+
+  void fill_untouched(T* grad) {
+    for (Index j = 0; j < shape.columns(); ++j) {
+      if (!touched_.contains(j))
+        std::uninitialized_fill_n(grad + j * shape.rows(), shape.rows(), T(0));
+    }
+    touched_.clear();
+    extent_ = Extent::dense;
+  }
+
+  TensorMemory<T> grad_;  // comes with the first contribution
+  TouchedColumns touched_;
+  Extent extent_ = Extent::none;
 };
+
+template <class T>
+struct ParameterHandle;
 
 }  // namespace detail
 
@@ -79,10 +170,7 @@ class Parameter {
 
   /// Of the given shape, all zero.
   explicit Parameter(const Shape& shape, std::string name = {})
-      : state_(std::make_unique<State>()) {
-    state_->shape = shape;
-    state_->name = std::move(name);
-    state_->value = detail::TensorMemory<T>(shape.size());
+      : state_(std::make_unique<State>(shape, std::move(name))) {
     std::uninitialized_fill_n(state_->value.get(), shape.size(), T(0));
   }
   /// A copy of an Eigen vector (rank 1) or matrix (rank 2).
@@ -97,27 +185,37 @@ class Parameter {
   const Shape& shape() const { return state().shape; }
   Index size() const { return state().shape.size(); }
   MatrixMap<T> value() { return map(state().value.get()); }
-  ConstMatrixMap<T> value() const { return map(state().value.get()); }
+  ConstMatrixMap<T> value() const {
+    const State& s = state();
+    return {s.value.get(), s.shape.rows(), s.shape.columns()};
+  }
   T* data() { return state().value.get(); }
   const T* data() const { return state().value.get(); }
 
   /// Whether a gradient has arrived since it was last cleared.
-  bool has_grad() const { return state().has_grad; }
+  bool has_grad() const { return state().has_grad(); }
   /// The gradient collected so far; all zero if none has arrived.
-  MatrixMap<T> grad() const {
-    State& s = state();
-    T* grad = s.gradient_memory();
-    if (!s.has_grad) std::uninitialized_fill_n(grad, s.shape.size(), T(0));
-    return map(grad);
-  }
+  MatrixMap<T> grad() const { return map(state().complete_gradient()); }
   /// Forgets the gradient.
-  void zero_grad() { state().has_grad = false; }
+  void zero_grad() { state().clear_gradient(); }
+
+  /// Whether only lookups of columns (`gather`) have contributed to the gradient: it is zero but in
+  /// `touched_columns()`, and reading these through `grad_column` does not touch the others, which
+  /// for a large vocabulary is most of the work.  `grad()`, and any other contribution, end this.
+  bool has_sparse_grad() const { return state().is_sparse(); }
+  /// The columns of a sparse gradient that have contributions, each once, in no particular order;
+  /// none if the gradient is not sparse.
+  std::span<const Index> touched_columns() const { return state().touched(); }
+  /// A column of the gradient: of a sparse one, one of `touched_columns()`.
+  auto grad_column(Index column) const { return map(state().gradient_memory()).col(column); }
 
   const std::string& name() const { return state().name; }
   void set_name(std::string name) { state().name = std::move(name); }
 
  private:
   friend class Tape<T>;
+  template <class>
+  friend struct detail::ParameterHandle;
   using State = detail::ParameterState<T>;
 
   State& state() const {
@@ -136,4 +234,13 @@ template <class Derived>
 explicit Parameter(const Eigen::DenseBase<Derived>&, std::string)
     -> Parameter<typename Derived::Scalar>;
 
+namespace detail {
+
+/// What optimizers see of a Parameter: the part that stays where it is when the parameter is moved.
+template <class T>
+struct ParameterHandle {
+  static ParameterState<T>& state(const Parameter<T>& x) { return x.state(); }
+};
+
+}  // namespace detail
 }  // namespace gradtape

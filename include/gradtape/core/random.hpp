@@ -66,6 +66,32 @@ class Random {
     return static_cast<Eigen::Index>(x % count);
   }
 
+  /// One of 0 .. n-1, number i with a probability of weights[i] / sum.
+  /// \throws DomainError unless the weights are not negative and their sum is positive and finite.
+  template <class Weights>
+  Eigen::Index choose(const Weights& weights) {
+    const auto n = static_cast<Eigen::Index>(std::size(weights));
+    double sum = 0;
+    bool is_valid = true;
+    for (Eigen::Index i = 0; i < n; ++i) {
+      is_valid = is_valid && weights[i] >= 0;
+      sum += static_cast<double>(weights[i]);
+    }
+    if (!is_valid || !(sum > 0) || !std::isfinite(sum)) {
+      detail::fail<DomainError>("random: ", n, " weights of sum ", sum, ": ",
+                                "none may be negative, and the sum must be positive and finite");
+    }
+    double rest = uniform() * sum;
+    Eigen::Index last = 0;  // of those with a weight: where rounding uses up what is left
+    for (Eigen::Index i = 0; i < n; ++i) {
+      if (!(weights[i] > 0)) continue;
+      last = i;
+      if (rest < static_cast<double>(weights[i])) break;
+      rest -= static_cast<double>(weights[i]);
+    }
+    return last;
+  }
+
   /// Puts a sequence into random order, each equally likely (Fisher and Yates).
   template <class Range>
   void shuffle(Range&& range) {

@@ -34,6 +34,7 @@ struct CommonTape {
   template <class Tensors>
   CommonTape(std::string_view operation, const Tensors& tensors) {
     for (const Tensor<T>& x : tensors) add(operation, x);
+    if (recording == nullptr) fail<TapeError>(operation, ": needs at least one operand");
     needs_grad = needs_grad && recording->paused == 0;
   }
 
@@ -65,7 +66,7 @@ Tensor<T> record_tensor(std::string_view operation, const Shape& shape, const Te
   forward(MatrixMap<T>(node.value, shape.rows(), shape.columns()));
   if (node.grad != nullptr) recording.set_backward(node, [backward, y](Node<T>&) { backward(y); });
   remember_operands(recording, node, operands);
-  if (recording.tracing) recording.check_value(TensorHandle<T>::index(y));
+  if (recording.tracing) check_value(recording, TensorHandle<T>::index(y), false);
   return y;
 }
 
@@ -74,8 +75,12 @@ Var<T> record_reduction(std::string_view operation, const Tensors& operands, con
                         Backward&& backward) {
   const CommonTape<T> common(operation, operands);
   Recording<T>& recording = *common.recording;
-  if (recording.tracing && !is_finite(value))
-    fail<DomainError>("trace: ", operation, " is ", primal(value));
+  if (recording.tracing && !is_finite(value)) {
+    const std::string text = list_text(operands.size(), [&](std::size_t i) {
+      return recording.describe_node(TensorHandle<T>::index(std::data(operands)[i]));
+    });
+    fail<DomainError>("trace: ", operation, "(", text, ") is ", number_text(value));
+  }
   if (!common.needs_grad) return Var<T>(value);
   const std::uint32_t statement = recording.append_leaf(operation, value);
   Node<T>& node = recording.append_node(operation, Shape{}, nullptr, nullptr);

@@ -12,6 +12,7 @@
 ///
 /// A handle carries the epoch in which it was made; each rewinding begins a new one.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <memory>
@@ -38,7 +39,7 @@ class Parameter;
 namespace detail {
 
 template <class T>
-struct ParameterState;
+class ParameterState;
 
 /// An operand in the recorded graph: a tensor node or a scalar statement.
 struct Edge {
@@ -60,7 +61,8 @@ struct Node {
   std::uint32_t operand_count = 0;
   std::uint32_t statements_before = 0;  // position among the scalars
   std::uint32_t scalar = 0;  // the statement that holds a scalar result; 0: the result is a tensor
-  std::uint32_t sweep = 0;   // the last sweep in which a contribution to `grad` arrived
+  std::uint32_t scalar_count = 1;  // results held by as many statements from there on
+  std::uint32_t sweep = 0;         // the last sweep in which a contribution to `grad` arrived
 };
 
 /// What tracing remembers of a scalar.
@@ -84,11 +86,23 @@ struct Place {
 };
 
 template <class T>
+class Recording;
+
+// What a sweep looks at while tracing (trace.hpp).
+template <class T>
+void check_before_sweep(const Recording<T>& recording);
+template <class T>
+void check_statement_sweep(const Recording<T>& recording, std::uint32_t y, const T* adjoint,
+                           std::size_t n, const T* partial, const std::uint32_t* operand);
+template <class T>
+void check_node_sweep(const Recording<T>& recording, std::size_t index);
+
+template <class T>
 class Recording {
  public:
   struct Mark {
     typename Statements<T>::Mark statements;
-    std::size_t nodes = 0, names = 0, cleanups = 0;
+    std::size_t nodes = 0, names = 0, renamed = 0, cleanups = 0;
     Arena::Mark arena;
   };
 
@@ -98,12 +112,14 @@ class Recording {
   ~Recording() { run_cleanups(0); }
 
   static Recording& of(Tape<T>& tape) { return tape; }
+  static const Recording& of(const Tape<T>& tape) { return tape; }
   Tape<T>& tape() { return static_cast<Tape<T>&>(*this); }
 
   // Positions.
 
   Mark mark() const {
-    return {statements.mark(), nodes.size(), names_.size(), cleanups_.size(), arena.mark()};
+    return {statements.mark(), nodes.size(),     names_.size(),
+            renamed_.size(),   cleanups_.size(), arena.mark()};
   }
 
   void rewind(const Mark& mark) {
@@ -111,33 +127,37 @@ class Recording {
     statements.rewind(mark.statements);
     nodes.resize(mark.nodes);
     names_.resize(mark.names);
+    for (; renamed_.size() > mark.renamed; renamed_.pop_back())
+      renamed_.back().node->name = renamed_.back().previous;
     arena.rewind(mark.arena);
     while (!traced.empty() && traced.back().statement > mark.statements.statements)
       traced.pop_back();
     swept_statements_ = std::min(swept_statements_, mark.statements.statements + 1);
     swept_nodes_ = std::min(swept_nodes_, mark.nodes);
-    now = Place::at(0, now.epoch() + 1);
+    ++rewindings;
+    now = Place::at(0, static_cast<std::uint32_t>(rewindings));
     while (!rewound_.empty() && rewound_.back().statements >= mark.statements.statements &&
            rewound_.back().nodes >= mark.nodes) {
       rewound_.pop_back();
     }
-    rewound_.push_back({now.epoch(), mark.statements.statements, mark.nodes});
+    rewound_.push_back({rewindings, mark.statements.statements, mark.nodes});
   }
 
   /// Makes sure that the next `rewind` needs no memory: it runs in destructors.
-  void prepare_rewind() { rewound_.reserve(rewound_.size() + 2); }
+  void prepare_rewind() { make_room_for_one(rewound_); }
 
   /// Whether the first `statements` and `nodes` have stood untouched since the epoch.  Of the
   /// rewindings after it the first in the list is the deepest: a later one that was deeper has
   /// replaced it.
   bool untouched(std::uint32_t since, std::size_t statement_count, std::size_t node_count) const {
-    if (since == now.epoch()) return true;
-    for (const Rewound& rewound : rewound_) {
-      if (rewound.epoch > since) {
-        return statement_count <= rewound.statements && node_count <= rewound.nodes;
-      }
-    }
-    return true;
+    const std::uint32_t age = now.epoch() - since;  // right also after the epochs have wrapped
+    if (age == 0) return true;
+    const auto deepest =
+        std::partition_point(rewound_.begin(), rewound_.end(), [&](const Rewound& rewound) {
+          return rewound.rewindings <= rewindings - age;
+        });
+    return deepest == rewound_.end() ||
+           (statement_count <= deepest->statements && node_count <= deepest->nodes);
   }
 
   // Recording.
@@ -152,7 +172,8 @@ class Recording {
 
   /// A tensor node with its value uninitialised.
   Node<T>& append_node(std::string_view operation, const Shape& shape, bool needs_grad) {
-    const auto size = static_cast<std::size_t>(shape.size());
+    // an empty tensor has an address as well: a gradient of null would mean that there is none
+    const auto size = static_cast<std::size_t>(std::max<Index>(shape.size(), 1));
     T* value = arena.allocate<T>(size, tensor_alignment);
     T* grad = needs_grad && paused == 0 ? arena.allocate<T>(size, tensor_alignment) : nullptr;
     return append_node(operation, shape, value, grad);
@@ -177,7 +198,7 @@ class Recording {
     using Closure = std::decay_t<Backward>;
     void* memory = arena.allocate(sizeof(Closure), alignof(Closure));
     if constexpr (!std::is_trivially_destructible_v<Closure>)
-      cleanups_.reserve(cleanups_.size() + 1);
+      make_room_for_one(cleanups_);
     node.closure = new (memory) Closure(std::forward<Backward>(backward));
     node.backward = [](Node<T>& n) { (*static_cast<Closure*>(n.closure))(n); };
     if constexpr (!std::is_trivially_destructible_v<Closure>) {
@@ -195,6 +216,14 @@ class Recording {
     node.operand_count = static_cast<std::uint32_t>(count);
   }
 
+  /// What tracing knows of a scalar; null if it was recorded without.
+  const TracedScalar<T>* find_traced(std::uint32_t statement) const {
+    const auto found = std::lower_bound(
+        traced.begin(), traced.end(), statement,
+        [](const TracedScalar<T>& x, std::uint32_t wanted) { return x.statement < wanted; });
+    return found != traced.end() && found->statement == statement ? &*found : nullptr;
+  }
+
   // Names.
 
   std::string_view keep_text(std::string_view text) {
@@ -206,6 +235,18 @@ class Recording {
 
   void name_statement(std::uint32_t statement, std::string_view name) {
     if (!name.empty()) names_.push_back({statement, keep_text(name)});
+  }
+
+  /// The name lasts until the recording is rewound to before the naming, which may be in a scope.
+  void name_node(Node<T>& node, std::string_view name) {
+    renamed_.push_back({&node, node.name});
+    node.name = keep_text(name);
+  }
+
+  /// Calls visit(statement, name), for several names of one statement in the order of naming.
+  template <class Visit>
+  void for_each_name(Visit&& visit) const {
+    for (const Name& name : names_) visit(name.statement, name.text);
   }
 
   std::string_view statement_name(std::uint32_t statement) const {
@@ -224,22 +265,6 @@ class Recording {
     const Node<T>& node = *nodes[index];
     return concat(node.name.empty() ? concat("tensor #", index) : concat("'", node.name, "'"), " (",
                   node.operation, ", ", to_string(node.shape), ")");
-  }
-
-  /// For tracing: stops at a value that is not finite.
-  void check_value(std::size_t index) const {
-    const Node<T>& node = *nodes[index];
-    for (Index k = 0; k < node.shape.size(); ++k) {
-      if (is_finite(node.value[k])) continue;
-      std::string text;
-      for (std::uint32_t i = 0; i < node.operand_count; ++i) {
-        const Edge edge = node.operands[i];
-        text += (i == 0 ? "" : ", ") +
-                (edge.is_scalar ? describe_statement(edge.index) : describe_node(edge.index));
-      }
-      fail<DomainError>("trace: ", node.operation, "(", text, ") is ", primal(node.value[k]),
-                        " at element ", k);
-    }
   }
 
   // The sweep.
@@ -262,18 +287,23 @@ class Recording {
   }
 
   void sweep_all() {
+    if (tracing) check_before_sweep(*this);
     for (std::size_t i = nodes.size(); i-- > 0;) {
       Node<T>& node = *nodes[i];
       sweep_statements_down_to(node.statements_before);
       if (node.backward == nullptr || !is_reached(node)) continue;
-      if (tracing) check_gradient(i);
       node.backward(node);
+      if (tracing) check_node_sweep(*this, i);
     }
     sweep_statements_down_to(0);
   }
 
   bool is_reached(const Node<T>& node) {
-    return node.scalar != 0 ? !is_exact_zero(statements.adjoint(node.scalar)) : node.sweep == sweep;
+    if (node.scalar == 0) return node.sweep == sweep;
+    for (std::uint32_t i = 0; i < node.scalar_count; ++i) {
+      if (!is_exact_zero(statements.adjoint(node.scalar + i))) return true;
+    }
+    return false;
   }
 
   bool has_adjoint(std::uint32_t statement) const { return statement < swept_statements_; }
@@ -283,16 +313,23 @@ class Recording {
   Arena arena;
   std::vector<Node<T>*> nodes;
   std::vector<TracedScalar<T>> traced;
-  Place now;  // position 0 of the present epoch
+  std::uint64_t rewindings = 0;
+  Place now;  // position 0 of the present epoch, which is the number of rewindings
   std::uint32_t sweep = 0;
   int paused = 0;  // no_grad guards
   bool tracing = false;
 
  private:
-  /// A rewinding: of the handles older than `epoch` those survive whose position is below.
+  /// A rewinding, by its number: of the handles from before it those survive whose position is
+  /// below.
   struct Rewound {
-    std::uint32_t epoch;
+    std::uint64_t rewindings;
     std::size_t statements, nodes;
+  };
+
+  struct Renamed {
+    Node<T>* node;
+    std::string_view previous;
   };
 
   struct Name {
@@ -305,6 +342,11 @@ class Recording {
     void* object;
   };
 
+  template <class X>
+  static void make_room_for_one(std::vector<X>& list) {
+    if (list.size() == list.capacity()) list.reserve(2 * list.size() + 8);
+  }
+
   void run_cleanups(std::size_t keep) {
     while (cleanups_.size() > keep) {
       const Cleanup last = cleanups_.back();
@@ -315,25 +357,12 @@ class Recording {
 
   void sweep_statements_down_to(std::size_t last) {
     if (tracing) [[unlikely]] {
-      statements.sweep_down_to(last, [this](std::size_t statement, const T& y_bar) {
-        if (!is_finite(y_bar)) {
-          fail<DomainError>("trace: the gradient of ",
-                            describe_statement(static_cast<std::uint32_t>(statement)),
-                            " is not finite");
-        }
+      statements.sweep_down_to(last, [this](std::size_t y, const T* adjoint, std::size_t n,
+                                            const T* partial, const std::uint32_t* operand) {
+        check_statement_sweep(*this, static_cast<std::uint32_t>(y), adjoint, n, partial, operand);
       });
     } else {
-      statements.sweep_down_to(last, [](std::size_t, const T&) {});
-    }
-  }
-
-  void check_gradient(std::size_t index) const {
-    const Node<T>& node = *nodes[index];
-    for (Index k = 0; node.scalar == 0 && k < node.shape.size(); ++k) {
-      if (!is_finite(node.grad[k])) {
-        fail<DomainError>("trace: the gradient of ", describe_node(index),
-                          " is not finite at element ", k);
-      }
+      statements.sweep_down_to(last, [](auto&&...) {});
     }
   }
 
@@ -341,6 +370,7 @@ class Recording {
               swept_nodes_ = 0;  // below, adjoints are those of the last sweep
   std::vector<Rewound> rewound_;
   std::vector<Name> names_;
+  std::vector<Renamed> renamed_;
   std::vector<Cleanup> cleanups_;
 };
 

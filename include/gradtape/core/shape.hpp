@@ -24,7 +24,8 @@ class Shape {
   /// Rank 0: one element.
   constexpr Shape() = default;
 
-  /// \throws ShapeError for more than four or negative sizes.
+  /// \throws ShapeError for more than four sizes, negative ones, and more elements than an Index
+  /// counts.
   constexpr Shape(std::initializer_list<Index> sizes) : rank_(static_cast<int>(sizes.size())) {
     if (sizes.size() > max_rank) {
       detail::fail<ShapeError>("shape: rank ", sizes.size(), " is above the largest rank, ",
@@ -36,6 +37,7 @@ class Shape {
         detail::fail<ShapeError>("shape: size ", size, " of dimension ", d, " is negative");
       size_[static_cast<std::size_t>(d++)] = size;
     }
+    check_size();
   }
 
   constexpr int rank() const { return rank_; }
@@ -58,6 +60,7 @@ class Shape {
     Shape result = *this;
     result.size_[static_cast<std::size_t>(dimension)] = size;
     result.rank_ = std::max(rank_, dimension + 1);
+    result.check_size();
     return result;
   }
 
@@ -69,6 +72,14 @@ class Shape {
   }
 
  private:
+  constexpr void check_size() const {
+    Index size = 1;
+    bool overflows = false;
+    for (const Index factor : size_) overflows |= __builtin_mul_overflow(size, factor, &size);
+    if (overflows && std::find(size_.begin(), size_.end(), Index{0}) == size_.end())
+      detail::fail<ShapeError>("shape: the number of elements is too large");
+  }
+
   std::array<Index, max_rank> size_{1, 1, 1, 1};
   int rank_ = 0;
 };
@@ -85,7 +96,7 @@ inline std::string to_string(const Shape& shape) {
 /// A dimension of a tensor, for operations along one: `sum(x, Dim(0))`.  Negative: counted from the
 /// end.  A type of its own, so that `max(x, Dim(0))` is not the larger of x and 0.
 struct Dim {
-  explicit constexpr Dim(int index) : index(index) {}
+  explicit constexpr Dim(int dimension) : index(dimension) {}
   int index;
 };
 
@@ -103,17 +114,16 @@ inline int index_of(std::string_view operation, Dim dim, int rank) {
 }
 
 /// The elements of a tensor as seen from one dimension: element i of the line (j, k) along it is at
-/// j + inner (i + n k).
-struct Lines {
+/// j + inner (i + n k).  There are inner * outer such lines.
+struct Axis {
   Index inner = 1, n = 1, outer = 1;
 
   /// All elements as one line.
-  explicit constexpr Lines(const Shape& shape) : n(shape.size()) {}
-  constexpr Lines(const Shape& shape, int dimension) : n(shape[dimension]) {
+  explicit constexpr Axis(const Shape& shape) : n(shape.size()) {}
+  constexpr Axis(const Shape& shape, int dimension) : n(shape[dimension]) {
     for (int d = 0; d < dimension; ++d) inner *= shape[d];
     for (int d = dimension + 1; d < Shape::max_rank; ++d) outer *= shape[d];
   }
-  constexpr Index count() const { return inner * outer; }
 };
 
 /// The shape of an element-wise result.  Equal sizes, or one of them 1.

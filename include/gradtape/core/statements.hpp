@@ -55,6 +55,10 @@ bool is_finite(const T& x) {
   return std::isfinite(primal(x));
 }
 
+/// Operands of one statement, in one byte.  An enumeration, since a character might alias anything,
+/// and every store would make the compiler reload the lengths of the streams.
+enum class Count : std::uint8_t {};
+
 /// Most operands of one statement: its count is one byte.
 inline constexpr std::size_t max_operands = 255;
 
@@ -71,6 +75,7 @@ class Statements {
   void rewind(Mark mark) {
     statements_ = mark.statements;
     operands_ = mark.operands;
+    divert(diverted_);
   }
 
   std::size_t bytes() const {
@@ -93,11 +98,11 @@ class Statements {
       const std::size_t capacity =
           std::min(std::max<std::size_t>(2 * operand_capacity_, initial_capacity) + n,
                    operands_ + statements_left);
-      make_room_for_statements(statements_ + capacity - operands_);
       partial_.reserve(capacity);
       operand_.reserve(capacity);
       operand_capacity_ = capacity;
     }
+    make_room_for_statements(statements_ + operand_capacity_ - operands_);
     divert(diverted_);
   }
 
@@ -105,7 +110,10 @@ class Statements {
   /// `no_grad` cost nothing when they are off.
   void divert(bool on) {
     diverted_ = on;
-    operand_limit_ = on ? 0 : operand_capacity_;
+    // rewinding may give back more operands than statements: then the count stream is the limit
+    const std::size_t statements_left =
+        std::max(count_.capacity(), statements_ + 1) - statements_ - 1;
+    operand_limit_ = on ? 0 : std::min(operand_capacity_, operands_ + statements_left);
     leaf_limit_ = on ? std::numeric_limits<std::ptrdiff_t>::min()
                      : static_cast<std::ptrdiff_t>(count_.capacity() - operand_capacity_) - 1;
   }
@@ -116,7 +124,7 @@ class Statements {
   [[gnu::always_inline]] std::uint32_t append(std::size_t n, Write&& write) {
     const std::size_t operands = operands_, statement = statements_ + 1;
     write(partial_.data() + operands, operand_.data() + operands);
-    count_.data()[statement] = static_cast<std::uint8_t>(n);
+    count_.data()[statement] = static_cast<Count>(n);
     operands_ = operands + n;
     statements_ = statement;
     return static_cast<std::uint32_t>(statement);
@@ -134,8 +142,22 @@ class Statements {
   }
   [[gnu::always_inline]] std::uint32_t append_leaf() {
     const std::size_t statement = ++statements_;
-    count_.data()[statement] = 0;
+    count_.data()[statement] = Count{0};
     return static_cast<std::uint32_t>(statement);
+  }
+
+  /// Appends n statements without operands and returns the first.
+  /// \throws TapeError above 2^32 statements, std::bad_alloc
+  std::uint32_t append_leaves(std::size_t n) {
+    if (n > max_statements - statements_) fail<TapeError>("tape: more than 2^32 scalar statements");
+    if (statements_ + n + operand_capacity_ - operands_ + 2 > count_.capacity()) {
+      make_room_for_statements(statements_ + n + operand_capacity_ - operands_);
+      divert(diverted_);
+    }
+    const std::size_t first = statements_ + 1;
+    std::fill_n(count_.data() + first, n, Count{0});
+    statements_ += n;
+    return static_cast<std::uint32_t>(first);
   }
 
   // The sweep.
@@ -148,37 +170,40 @@ class Statements {
   }
 
   /// Sweeps the statements above `last`, down from where the sweep stands.
-  /// `visit(statement, adjoint)` sees each adjoint when it is final.
+  /// `visit(statement, adjoints, n, partial, operand)` sees each statement whose adjoint is not
+  /// zero when that is final and its n operands have received their shares.
   template <class Visit>
   void sweep_down_to(std::size_t last, Visit&& visit) {
     T* const __restrict adjoint = adjoint_.data();
-    const std::uint8_t* const count = count_.data();
+    const Count* const count = count_.data();
     const T* partial = partial_.data() + cursor_.operands;
     const std::uint32_t* operand = operand_.data() + cursor_.operands;
     // where no operands are left, only leaves are
     for (std::size_t statement = cursor_.statements; statement > last && partial != partial_.data();
          --statement) {
-      const std::size_t n = count[statement];
+      const auto n = static_cast<std::size_t>(count[statement]);
       const T y_bar = adjoint[statement];
       partial -= n;
       operand -= n;
-      visit(statement, y_bar);
       if (is_exact_zero(y_bar)) continue;
       for (std::size_t k = 0; k < n; ++k) adjoint[operand[k]] += partial[k] * y_bar;
+      visit(statement, adjoint, n, partial, operand);
     }
     cursor_.statements = std::min(cursor_.statements, last);
     cursor_.operands = static_cast<std::size_t>(partial - partial_.data());
   }
 
   T& adjoint(std::size_t statement) { return adjoint_.data()[statement]; }
+  const T& adjoint(std::size_t statement) const { return adjoint_.data()[statement]; }
 
-  /// Operands of a statement, for drawing: walks the counts from the end.
+  /// Calls visit(statement, n, partial, operand) for every statement, in order of recording.
   template <class Visit>
-  void for_each_operand(std::size_t statement, Visit&& visit) const {
-    std::size_t end = operands_;
-    for (std::size_t s = statements_; s > statement; --s) end -= count_.data()[s];
-    for (std::size_t k = end - count_.data()[statement]; k < end; ++k) {
-      visit(operand_.data()[k], partial_.data()[k]);
+  void for_each(Visit&& visit) const {
+    std::size_t k = 0;
+    for (std::size_t statement = 1; statement <= statements_; ++statement) {
+      const auto n = static_cast<std::size_t>(count_.data()[statement]);
+      visit(statement, n, partial_.data() + k, operand_.data() + k);
+      k += n;
     }
   }
 
@@ -194,7 +219,7 @@ class Statements {
 
   Stream<T> partial_;
   Stream<std::uint32_t> operand_;
-  Stream<std::uint8_t> count_;
+  Stream<Count> count_;
   Stream<T> adjoint_;
   // size_t beside the 32-bit operand stream: a counter of the stream's own type might alias it, and
   // would be reloaded after each store

@@ -10,6 +10,7 @@
 /// Derivatives, ch. 3, 4.
 
 #include <Eigen/Core>
+#include <span>
 
 #include "recording.hpp"
 
@@ -28,6 +29,9 @@ class Tape : detail::Recording<T> {
 
   /// An independent scalar: a leaf with a gradient.
   Var<T> variable(const T& value, std::string_view name = {});
+  /// Independent scalars, one for each value, in one go: x[i] = variable(values[i]).
+  /// \throws ShapeError if the spans differ in length.
+  void variables(std::span<const T> values, std::span<Var<T>> x);
   /// An independent tensor, copied from an Eigen vector (rank 1) or matrix (rank 2).
   template <class Derived>
   Tensor<T> variable(const Eigen::DenseBase<Derived>& value, std::string_view name = {});

@@ -51,8 +51,7 @@ class Tensor {
 
   /// Names it for drawings and error texts.
   const Tensor& name(std::string_view text) const {
-    detail::Node<T>& n = node("name");
-    n.name = recording_->keep_text(text);
+    recording_->name_node(node("name"), text);
     return *this;
   }
 
@@ -118,8 +117,8 @@ template <class T>
 GradientTarget<T> gradient_target(Node<T>& node, const Recording<T>& recording) {
   if (node.parameter != nullptr) {
     ParameterState<T>& state = *node.parameter;
-    T* data = state.gradient_memory();
-    return {data, !std::exchange(state.has_grad, true)};
+    T* const data = state.gradient_memory();
+    return {data, state.begin_dense()};
   }
   return {node.grad, std::exchange(node.sweep, recording.sweep) != recording.sweep};
 }
@@ -197,9 +196,7 @@ ConstMatrixMap<T> Tensor<T>::grad() const {
     }
     return {n.grad, n.shape.rows(), n.shape.columns()};
   }
-  T* grad = n.parameter->gradient_memory();
-  if (!n.parameter->has_grad) std::fill_n(grad, n.shape.size(), T(0));
-  return {grad, n.shape.rows(), n.shape.columns()};
+  return {n.parameter->complete_gradient(), n.shape.rows(), n.shape.columns()};
 }
 
 // Leaves.
@@ -270,7 +267,7 @@ Tensor<T> Tape<T>::parameter(const Parameter<T>& parameter) {
   detail::ParameterState<T>& state = parameter.state();
   detail::Node<T>& node = this->append_node("parameter", state.shape, state.value.get(), nullptr);
   if (this->paused == 0) node.parameter = &state;
-  node.name = state.name;
+  node.name = this->keep_text(state.name);
   return detail::TensorHandle<T>::make(*this, node);
 }
 

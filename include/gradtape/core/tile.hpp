@@ -11,35 +11,75 @@
 #include <Eigen/Core>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "expression.hpp"
 
 namespace gradtape::detail {
 
-/// An integer as wide as T: one element of a mask, 0 or -1.
-template <class T>
-using MaskLane = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-
-/// One truth value for each element of a tile.
-template <class T, int W>
-struct TileMask {
-  MaskLane<T> lane[W];
-};
-
-template <class T, int W>
-struct Tile {
-  T lane[W];
-
-  Tile() = default;
-  [[gnu::always_inline]] Tile(T x) {
-    for (int i = 0; i < W; ++i) lane[i] = x;
-  }
-};
+/// Bytes of the widest vector register that this translation unit is compiled for.
+#if defined(__AVX512F__)
+inline constexpr int register_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr int register_bytes = 32;
+#else
+inline constexpr int register_bytes = 16;
+#endif
 
 /// Elements of a tile: 128 bytes.
 template <class T>
 inline constexpr int tile_width = static_cast<int>(128 / sizeof(T));
+
+/// Calls f(integral_constant i) for i < n, written out: arrays that loops run over would stay in
+/// memory.
+template <int n, class F>
+[[gnu::always_inline]] inline void unrolled(F&& f) {
+  [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
+    (f(std::integral_constant<int, i>()), ...);
+  }
+  (std::make_integer_sequence<int, n>());
+}
+
+/// One truth value for each element of a tile: all bits of an element, or none.
+template <class T, int W>
+struct TileMask {
+  using Lane = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  using Vector [[gnu::vector_size(register_bytes)]] = Lane;
+  static constexpr int count = W * static_cast<int>(sizeof(T)) / register_bytes;
+
+  Vector part[count];
+};
+
+/// W elements, as vector registers.  Written with the compilers' vector extensions rather than as
+/// loops over elements, since copies that the optimiser turns into block moves of another width
+/// stall the loads behind them.
+template <class T, int W>
+struct Tile {
+  using Vector [[gnu::vector_size(register_bytes)]] = T;
+  // as it stands in memory: of any alignment, and an alias of the elements
+  using Unaligned [[gnu::vector_size(register_bytes), gnu::aligned(alignof(T)), gnu::may_alias]] =
+      T;
+  static constexpr int lanes = register_bytes / static_cast<int>(sizeof(T));
+  static constexpr int count = W / lanes;
+
+  Vector part[count];
+
+  Tile() = default;
+  [[gnu::always_inline]] Tile(T x) {
+    unrolled<count>([&](auto i) { part[i] = Vector{} + x; });
+  }
+  [[gnu::always_inline]] Tile(const Tile& x) {
+    unrolled<count>([&](auto i) { part[i] = x.part[i]; });
+  }
+  [[gnu::always_inline]] Tile& operator=(const Tile& x) {
+    unrolled<count>([&](auto i) { part[i] = x.part[i]; });
+    return *this;
+  }
+
+  T operator[](Index i) const { return part[i / lanes][i % lanes]; }
+};
 
 /// What operations compute with on tensors of T: tiles where the processor has vectors of T, else
 /// single elements.
@@ -59,54 +99,55 @@ struct LiteralOf<Tile<T, W>> {
 template <class X>
 using Literal = typename LiteralOf<X>::type;
 
+/// f(i) for each vector register of a tile.
 template <class T, int W, class F>
 [[gnu::always_inline]] inline Tile<T, W> each(F&& f) {
   Tile<T, W> y;
-  for (int i = 0; i < W; ++i) y.lane[i] = f(i);
+  unrolled<Tile<T, W>::count>([&](auto i) { y.part[i] = f(i); });
   return y;
 }
 template <class T, int W, class F>
 [[gnu::always_inline]] inline TileMask<T, W> each_mask(F&& f) {
   TileMask<T, W> y;
-  for (int i = 0; i < W; ++i) y.lane[i] = f(i) ? MaskLane<T>(-1) : MaskLane<T>(0);
+  unrolled<TileMask<T, W>::count>([&](auto i) { y.part[i] = f(i); });
   return y;
 }
 
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator+(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each<T, W>([&](int i) { return a.lane[i] + b.lane[i]; });
+  return each<T, W>([&](auto i) { return a.part[i] + b.part[i]; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator-(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each<T, W>([&](int i) { return a.lane[i] - b.lane[i]; });
+  return each<T, W>([&](auto i) { return a.part[i] - b.part[i]; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator*(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each<T, W>([&](int i) { return a.lane[i] * b.lane[i]; });
+  return each<T, W>([&](auto i) { return a.part[i] * b.part[i]; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator/(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each<T, W>([&](int i) { return a.lane[i] / b.lane[i]; });
+  return each<T, W>([&](auto i) { return a.part[i] / b.part[i]; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator-(const Tile<T, W>& a) {
-  return each<T, W>([&](int i) { return -a.lane[i]; });
+  return each<T, W>([&](auto i) { return -a.part[i]; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator+(const Tile<T, W>& a, std::type_identity_t<T> b) {
-  return each<T, W>([&](int i) { return a.lane[i] + b; });
+  return each<T, W>([&](auto i) { return a.part[i] + b; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator-(const Tile<T, W>& a, std::type_identity_t<T> b) {
-  return each<T, W>([&](int i) { return a.lane[i] - b; });
+  return each<T, W>([&](auto i) { return a.part[i] - b; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator*(const Tile<T, W>& a, std::type_identity_t<T> b) {
-  return each<T, W>([&](int i) { return a.lane[i] * b; });
+  return each<T, W>([&](auto i) { return a.part[i] * b; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator/(const Tile<T, W>& a, std::type_identity_t<T> b) {
-  return each<T, W>([&](int i) { return a.lane[i] / b; });
+  return each<T, W>([&](auto i) { return a.part[i] / b; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator+(std::type_identity_t<T> a, const Tile<T, W>& b) {
@@ -114,7 +155,7 @@ template <class T, int W>
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator-(std::type_identity_t<T> a, const Tile<T, W>& b) {
-  return each<T, W>([&](int i) { return a - b.lane[i]; });
+  return each<T, W>([&](auto i) { return a - b.part[i]; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator*(std::type_identity_t<T> a, const Tile<T, W>& b) {
@@ -122,26 +163,26 @@ template <class T, int W>
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> operator/(std::type_identity_t<T> a, const Tile<T, W>& b) {
-  return each<T, W>([&](int i) { return a / b.lane[i]; });
+  return each<T, W>([&](auto i) { return a / b.part[i]; });
 }
 
 // Comparisons give masks, and so do `and` and `or` of masks.
 
 template <class T, int W>
 [[gnu::always_inline]] inline TileMask<T, W> operator<(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each_mask<T, W>([&](int i) { return a.lane[i] < b.lane[i]; });
+  return each_mask<T, W>([&](auto i) { return a.part[i] < b.part[i]; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline TileMask<T, W> operator<=(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each_mask<T, W>([&](int i) { return a.lane[i] <= b.lane[i]; });
+  return each_mask<T, W>([&](auto i) { return a.part[i] <= b.part[i]; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline TileMask<T, W> operator==(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each_mask<T, W>([&](int i) { return a.lane[i] == b.lane[i]; });
+  return each_mask<T, W>([&](auto i) { return a.part[i] == b.part[i]; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline TileMask<T, W> operator!=(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each_mask<T, W>([&](int i) { return a.lane[i] != b.lane[i]; });
+  return each_mask<T, W>([&](auto i) { return a.part[i] != b.part[i]; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline TileMask<T, W> operator>(const Tile<T, W>& a, const Tile<T, W>& b) {
@@ -154,23 +195,45 @@ template <class T, int W>
 template <class T, int W>
 [[gnu::always_inline]] inline TileMask<T, W> operator&(const TileMask<T, W>& a,
                                                        const TileMask<T, W>& b) {
-  TileMask<T, W> y;
-  for (int i = 0; i < W; ++i) y.lane[i] = a.lane[i] & b.lane[i];
-  return y;
+  return each_mask<T, W>([&](auto i) { return a.part[i] & b.part[i]; });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline TileMask<T, W> operator|(const TileMask<T, W>& a,
                                                        const TileMask<T, W>& b) {
-  TileMask<T, W> y;
-  for (int i = 0; i < W; ++i) y.lane[i] = a.lane[i] | b.lane[i];
-  return y;
+  return each_mask<T, W>([&](auto i) { return a.part[i] | b.part[i]; });
+}
+
+/// Both conditions, and one of two at least, for masks and for the plain bools of nested scalars.
+[[gnu::always_inline]] inline bool both(bool a, bool b) { return a && b; }
+template <class T, int W>
+[[gnu::always_inline]] inline TileMask<T, W> both(const TileMask<T, W>& a,
+                                                  const TileMask<T, W>& b) {
+  return a & b;
+}
+[[gnu::always_inline]] inline bool either(bool a, bool b) { return a || b; }
+template <class T, int W>
+[[gnu::always_inline]] inline TileMask<T, W> either(const TileMask<T, W>& a,
+                                                    const TileMask<T, W>& b) {
+  return a | b;
+}
+
+/// Whether a condition holds for every element.
+[[gnu::always_inline]] inline bool all(bool condition) { return condition; }
+template <class T, int W>
+[[gnu::always_inline]] inline bool all(const TileMask<T, W>& condition) {
+  auto y = condition.part[0];
+  for (int i = 1; i < TileMask<T, W>::count; ++i) y &= condition.part[i];
+  for (int i = 0; i < register_bytes / static_cast<int>(sizeof(T)); ++i) {
+    if (y[i] == 0) return false;
+  }
+  return true;
 }
 
 /// condition ? a : b, for each element.
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> select(const TileMask<T, W>& condition,
                                                 const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each<T, W>([&](int i) { return condition.lane[i] != 0 ? a.lane[i] : b.lane[i]; });
+  return each<T, W>([&](auto i) { return condition.part[i] ? a.part[i] : b.part[i]; });
 }
 template <class X>
 [[gnu::always_inline]] inline X select(bool condition, const X& a, const X& b) {
@@ -181,29 +244,154 @@ template <class X>
 /// plain x.
 template <class F, class T, int W, class... Rest>
 [[gnu::always_inline]] inline Tile<T, W> lanewise(F&& f, const Tile<T, W>& x, const Rest&... rest) {
-  return each<T, W>([&](int i) { return f(x.lane[i], rest.lane[i]...); });
+  Tile<T, W> y;
+  for (int i = 0; i < Tile<T, W>::count; ++i) {
+    for (int j = 0; j < Tile<T, W>::lanes; ++j) y.part[i][j] = f(x.part[i][j], rest.part[i][j]...);
+  }
+  return y;
 }
 template <class F, class X, class... Rest>
 [[gnu::always_inline]] inline X lanewise(F&& f, const X& x, const Rest&... rest) {
   return f(x, rest...);
 }
 
-/// A function of Eigen's arrays, applied to a tile.
-template <class T, int W, class F>
-[[gnu::always_inline]] inline Tile<T, W> by_eigen(const Tile<T, W>& x, F&& f) {
-  using Array = Eigen::Array<T, W, 1>;
-  Tile<T, W> y;
-  Eigen::Map<Array>(y.lane) = f(Eigen::Map<const Array>(x.lane));
+// Moving elements between memory and lanes.  n of them count; in a tile that is not full the others
+// are `rest`.
+
+template <class T>
+inline constexpr int lane_count = 1;
+template <class T, int W>
+inline constexpr int lane_count<Tile<T, W>> = W;
+
+/// Calls f(offset, size) for the powers of two that make up n < W: pieces of constant length.
+template <int W, class F>
+[[gnu::always_inline]] inline void for_pieces(Index n, F&& f) {
+  if constexpr (W > 1) {
+    constexpr int half = W / 2;
+    const bool takes = (n & half) != 0;
+    if (takes) f(std::integral_constant<int, half>());
+    for_pieces<half>(n, f);
+  }
+}
+
+template <class T>
+[[gnu::always_inline]] inline void load(T& x, const T* p, Index, const T& = T(0)) {
+  x = *p;
+}
+template <class T, int W>
+[[gnu::always_inline]] inline void load(Tile<T, W>& x, const T* p, Index n, T rest = T(0)) {
+  if (n == W) {
+    using Unaligned = typename Tile<T, W>::Unaligned;
+    unrolled<Tile<T, W>::count>([&](auto i) {
+      x.part[i] = *reinterpret_cast<const Unaligned*>(p + i * Tile<T, W>::lanes);
+    });
+  } else {
+    T padded[W];
+    for (int i = 0; i < W; ++i) padded[i] = rest;
+    T* to = padded;
+    for_pieces<W>(n, [&](auto size) {
+      std::memcpy(to, p, size * sizeof(T));
+      to += size;
+      p += size;
+    });
+    load(x, padded, W);
+  }
+}
+
+template <class T>
+[[gnu::always_inline]] inline void store(const T& x, T* p, Index) {
+  *p = x;
+}
+template <class T, int W>
+[[gnu::always_inline]] inline void store(const Tile<T, W>& x, T* p, Index n) {
+  if (n == W) {
+    using Unaligned = typename Tile<T, W>::Unaligned;
+    unrolled<Tile<T, W>::count>(
+        [&](auto i) { *reinterpret_cast<Unaligned*>(p + i * Tile<T, W>::lanes) = x.part[i]; });
+  } else {
+    T padded[W];
+    store(x, padded, W);
+    const T* from = padded;
+    for_pieces<W>(n, [&](auto size) {
+      std::memcpy(p, from, size * sizeof(T));
+      from += size;
+      p += size;
+    });
+  }
+}
+
+template <class T>
+[[gnu::always_inline]] inline void add_to(const T& x, T* p, Index) {
+  *p += x;
+}
+template <class T, int W>
+[[gnu::always_inline]] inline void add_to(const Tile<T, W>& x, T* p, Index n) {
+  Tile<T, W> sum;
+  load(sum, p, n);
+  store(sum + x, p, n);
+}
+
+template <class T>
+[[gnu::always_inline]] inline T sum_of(const T& x) {
+  return x;
+}
+template <class T, int W>
+[[gnu::always_inline]] inline T sum_of(const Tile<T, W>& x) {
+  typename Tile<T, W>::Vector sum = x.part[0];
+  for (int i = 1; i < Tile<T, W>::count; ++i) sum += x.part[i];
+  T y = sum[0];
+  for (int j = 1; j < Tile<T, W>::lanes; ++j) y += sum[j];
   return y;
 }
 
+/// Which elements are not exactly zero.
+template <class T>
+[[gnu::always_inline]] inline bool nonzero(const T& x) {
+  return !is_exact_zero(x);
+}
+template <class T, int W>
+[[gnu::always_inline]] inline TileMask<T, W> nonzero(const Tile<T, W>& x) {
+  return x != Tile<T, W>(T(0));
+}
+
+/// A function of Eigen's arrays, applied to a tile.
+template <class T, int W, class F>
+[[gnu::always_inline]] inline Tile<T, W> by_eigen(const Tile<T, W>& x, F&& f) {
+  Eigen::Array<T, W, 1> array;
+  store(x, array.data(), W);
+  array = f(array);
+  Tile<T, W> y;
+  load(y, array.data(), W);
+  return y;
+}
+
+// Eigen's exp and log are not right at the ends of their range before version 5.  Results of exp
+// below the smallest normal number are 0.
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> exp(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.exp(); });
+  const bool wide = sizeof(T) == 8;
+  const Tile<T, W> low(wide ? T(-708.39641853226408) : T(-87.33654)),
+      high(wide ? T(709.78271289338397) : T(88.72283)),
+      infinity(std::numeric_limits<T>::infinity());
+  const Tile<T, W> y = by_eigen(x, [](const auto& a) { return a.exp(); });
+  return select(x < low, Tile<T, W>(T(0)), select(x > high, infinity, y));
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> log(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.log(); });
+  const T scale = T(std::uint64_t{1} << std::numeric_limits<T>::digits);
+  const TileMask<T, W> is_small = x < Tile<T, W>(std::numeric_limits<T>::min());
+  const Tile<T, W> y =
+      by_eigen(select(is_small, x * scale, x), [](const auto& a) { return a.log(); });
+  const T shift = T(std::numeric_limits<T>::digits * 0.69314718055994530942);
+  return y - select(is_small, Tile<T, W>(shift), Tile<T, W>(T(0)));
+}
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> expm1(const Tile<T, W>& x) {
+  return by_eigen(x, [](const auto& a) { return a.expm1(); });
+}
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> log1p(const Tile<T, W>& x) {
+  return by_eigen(x, [](const auto& a) { return a.log1p(); });
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> sin(const Tile<T, W>& x) {
@@ -219,81 +407,17 @@ template <class T, int W>
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> sqrt(const Tile<T, W>& x) {
-  return each<T, W>([&](int i) { return std::sqrt(x.lane[i]); });
+  // Eigen's square root of floats may be an approximation, which is not right at infinity
+  T lane[W];
+  store(x, lane, W);
+  for (T& v : lane) v = std::sqrt(v);
+  Tile<T, W> y;
+  load(y, lane, W);
+  return y;
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> abs(const Tile<T, W>& x) {
-  return each<T, W>([&](int i) { return std::abs(x.lane[i]); });
-}
-
-// Moving elements between memory and lanes; n of them count, the rest of a tile is zero.
-
-template <class T>
-inline constexpr int lane_count = 1;
-template <class T, int W>
-inline constexpr int lane_count<Tile<T, W>> = W;
-
-template <class T>
-[[gnu::always_inline]] inline void load(T& x, const T* p, Index) {
-  x = *p;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline void load(Tile<T, W>& x, const T* p, Index n) {
-  if (n == W) {
-    std::memcpy(x.lane, p, sizeof(x.lane));
-  } else {
-    x = Tile<T, W>(T(0));
-    for (Index i = 0; i < n; ++i) x.lane[i] = p[i];
-  }
-}
-
-template <class T>
-[[gnu::always_inline]] inline void store(const T& x, T* p, Index) {
-  *p = x;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline void store(const Tile<T, W>& x, T* p, Index n) {
-  if (n == W) {
-    std::memcpy(p, x.lane, sizeof(x.lane));
-  } else {
-    for (Index i = 0; i < n; ++i) p[i] = x.lane[i];
-  }
-}
-
-template <class T>
-[[gnu::always_inline]] inline void add_to(const T& x, T* p, Index) {
-  *p += x;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline void add_to(const Tile<T, W>& x, T* p, Index n) {
-  if (n == W) {
-    for (int i = 0; i < W; ++i) p[i] += x.lane[i];
-  } else {
-    for (Index i = 0; i < n; ++i) p[i] += x.lane[i];
-  }
-}
-
-template <class T>
-[[gnu::always_inline]] inline T sum_of(const T& x) {
-  return x;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline T sum_of(const Tile<T, W>& x) {
-  T part[4]{};
-  for (int i = 0; i < W; i += 4) {
-    for (int j = 0; j < 4; ++j) part[j] += x.lane[i + j];
-  }
-  return (part[0] + part[1]) + (part[2] + part[3]);
-}
-
-/// Which elements are not exactly zero.
-template <class T>
-[[gnu::always_inline]] inline bool nonzero(const T& x) {
-  return !is_exact_zero(x);
-}
-template <class T, int W>
-[[gnu::always_inline]] inline TileMask<T, W> nonzero(const Tile<T, W>& x) {
-  return each_mask<T, W>([&](int i) { return x.lane[i] != T(0); });
+  return by_eigen(x, [](const auto& a) { return a.abs(); });
 }
 
 }  // namespace gradtape::detail

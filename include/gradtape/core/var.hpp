@@ -17,6 +17,9 @@ template <class T>
 class Var {
  public:
   using Scalar = T;
+  static_assert(std::is_floating_point_v<T> || detail::kind_of<T> == detail::Kind::dual ||
+                    detail::kind_of<T> == detail::Kind::scalar,
+                "gradtape: a Var is one number: name a tensor formula Tensor y = ...");
 
   /// The constant 0.
   constexpr Var() = default;
@@ -125,7 +128,7 @@ class Var {
 template <class Op, class A, class B, class C>
 Var(const ScalarExpr<Op, A, B, C>&) -> Var<typename A::Scalar>;
 template <Number N>
-Var(N) -> Var<N>;
+Var(N) -> Var<std::conditional_t<std::is_integral_v<N>, double, N>>;
 
 /// The same value as a constant: derivatives stop here.
 template <ScalarEntity X>
@@ -185,6 +188,21 @@ template <class T>
   }
   if (!name.empty()) this->name_statement(statement, name);
   return detail::ScalarHandle<T>::make(value, *this, statement);
+}
+
+template <class T>
+void Tape<T>::variables(std::span<const T> values, std::span<Var<T>> x) {
+  if (values.size() != x.size()) {
+    detail::fail<ShapeError>("variables: ", values.size(), " values for ", x.size(), " scalars");
+  }
+  if (this->tracing || this->paused > 0) {
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = variable(values[i]);
+    return;
+  }
+  const std::uint32_t first = this->statements.append_leaves(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = detail::ScalarHandle<T>::make(values[i], *this, first + static_cast<std::uint32_t>(i));
+  }
 }
 
 template <class T>

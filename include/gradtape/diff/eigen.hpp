@@ -37,6 +37,10 @@ inline constexpr bool is_eigen_product = false;
 template <class A, class B>
 inline constexpr bool is_eigen_product<Eigen::internal::scalar_product_op<A, B>> = true;
 
+/// Whether a matrix product has differentiated numbers on one side and others on the other.
+template <class A, class B>
+inline constexpr bool is_mixed_product = !std::is_same_v<A, B> && (Entity<A> || Entity<B>);
+
 /// Eigen's description of a differentiated number, from that of the number inside.
 template <class S, class Inner>
 struct EigenTraits : Eigen::GenericNumTraits<S> {
@@ -73,8 +77,7 @@ template <class U>
 struct NumTraits<gradtape::Dual<U>> : gradtape::detail::EigenTraits<gradtape::Dual<U>, U> {};
 
 // Sums and quotients with plain matrices.  Products are left out, as Eigen's kernels cannot
-// multiply two types: there it says that numeric types were mixed, and `plain.cast<Var<double>>()`
-// helps.
+// multiply two types; the last specialisation below says so.
 
 template <class T, class Op>
 requires(
@@ -97,6 +100,18 @@ requires(
   using ReturnType = gradtape::Dual<U>;
 };
 
+namespace internal {
+
+template <class A, class B, int Option>
+requires(gradtape::detail::is_mixed_product<
+         typename traits<A>::Scalar,
+         typename traits<B>::Scalar>) struct traits<Product<A, B, Option>> : traits<A> {
+  static_assert(gradtape::detail::always_false<A>,
+                "gradtape: a product of matrices of two number types: convert one of them, "
+                "plain.cast<Var<double>>() * m");
+};
+
+}  // namespace internal
 }  // namespace Eigen
 
 template <class T>

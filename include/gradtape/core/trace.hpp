@@ -1,0 +1,188 @@
+#pragma once
+/// \file
+/// What `Tape::trace` looks for: the first value or gradient that is infinite or NaN, named
+/// together with the operation in which it arose:
+///
+///     trace: log('x' = -1) is NaN
+///     trace: the gradient of 'x' is inf after the backward step of 'y' = sqrt('x' = 0), ...
+///
+/// Leaves and constants are not looked at: infinity is a proper mask, and what is made of it is.
+
+#include <charconv>
+#include <cmath>
+
+#include "recording.hpp"
+
+namespace gradtape::detail {
+
+/// A number, the same in every locale: "0.5", "NaN", "-inf".
+template <class T>
+std::string number_text(const T& x, int digits = 6) {
+  const auto number = primal(x);
+  if (std::isnan(number)) return "NaN";
+  char text[64];
+  const auto end =
+      std::to_chars(text, text + sizeof(text), number, std::chars_format::general, digits);
+  return std::string(text, end.ptr);
+}
+
+/// "'x' = 2"; the number alone for a constant.
+template <class T>
+std::string describe_operand(const Recording<T>& recording, std::uint32_t statement,
+                             const T& value) {
+  const TracedScalar<T>* scalar = recording.find_traced(statement);
+  if (statement == 0 || (scalar != nullptr && scalar->operation == "constant"))
+    return number_text(value);
+  return concat(recording.describe_statement(statement), " = ", number_text(value));
+}
+template <class T>
+std::string describe_operand(const Recording<T>& recording, std::uint32_t statement) {
+  const TracedScalar<T>* scalar = recording.find_traced(statement);
+  return scalar != nullptr ? describe_operand(recording, statement, scalar->value)
+                           : recording.describe_statement(statement);
+}
+
+/// n things with commas between them.
+template <class Text>
+std::string list_text(std::size_t n, Text&& text) {
+  std::string list;
+  for (std::size_t i = 0; i < n; ++i) list += (i == 0 ? "" : ", ") + text(i);
+  return list;
+}
+
+/// " at element [1, 0]"; nothing for rank 0.
+inline std::string position_text(const Shape& shape, Index element) {
+  if (shape.rank() == 0) return {};
+  return concat(" at element [",
+                list_text(static_cast<std::size_t>(shape.rank()),
+                          [&](std::size_t d) {
+                            const Index size = shape[static_cast<int>(d)];
+                            const Index position = element % size;
+                            element /= size;
+                            return std::to_string(position);
+                          }),
+                "]");
+}
+
+/// The size if all are finite.
+template <class T>
+Index first_not_finite(const T* x, Index size) {
+  return std::find_if(x, x + size, [](const T& element) { return !is_finite(element); }) - x;
+}
+
+/// The element of an operand that broadcasts to an element of a result.
+template <class T>
+const T& broadcast_element(const Node<T>& operand, const Shape& result, Index element) {
+  Index position = 0, run = 1;
+  for (int d = 0; d < result.rank(); ++d) {
+    if (operand.shape[d] != 1) position += element % result[d] * run;
+    run *= operand.shape[d];
+    element /= result[d];
+  }
+  return operand.value[position];
+}
+
+/// Stops at a result that is not finite.  Of an element-wise operation the operands' elements are
+/// shown, too.
+template <class T>
+void check_value(const Recording<T>& recording, std::size_t index, bool is_element_wise) {
+  const Node<T>& node = *recording.nodes[index];
+  const Index k = first_not_finite(node.value, node.shape.size());
+  if (k == node.shape.size()) return;
+  const std::string operands = list_text(node.operand_count, [&](std::size_t i) {
+    const Edge edge = node.operands[i];
+    if (edge.is_scalar) return describe_operand(recording, edge.index);
+    std::string text = recording.describe_node(edge.index);
+    if (is_element_wise) {
+      text += " = ";
+      text += number_text(broadcast_element(*recording.nodes[edge.index], node.shape, k));
+    }
+    return text;
+  });
+  fail<DomainError>("trace: ", node.operation, "(", operands, ") is ", number_text(node.value[k]),
+                    position_text(node.shape, k));
+}
+
+/// Calls visit(gradient, first, count) for the runs of elements to whose gradient something has
+/// contributed: in this sweep, or, to a parameter, since it was last cleared.
+template <class T, class Visit>
+void for_each_gradient_run(const Recording<T>& recording, const Node<T>& node, Visit&& visit) {
+  const Index rows = node.shape.rows();
+  if (node.parameter == nullptr) {
+    if (node.grad != nullptr && node.sweep == recording.sweep)
+      visit(node.grad, 0, node.shape.size());
+  } else if (node.parameter->is_sparse()) {
+    for (const Index j : node.parameter->touched())
+      visit(node.parameter->gradient_memory(), j * rows, rows);
+  } else if (node.parameter->has_grad()) {
+    visit(node.parameter->gradient_memory(), 0, node.shape.size());
+  }
+}
+
+/// Stops at an element that is not finite in the gradient of a tensor.  `when()` ends the text.
+template <class T, class When>
+void check_gradient(const Recording<T>& recording, std::size_t index, When&& when) {
+  const Node<T>& node = *recording.nodes[index];
+  for_each_gradient_run(recording, node, [&](const T* gradient, Index first, Index count) {
+    const Index k = first + first_not_finite(gradient + first, count);
+    if (k == first + count) return;
+    fail<DomainError>("trace: the gradient of ", recording.describe_node(index), " is ",
+                      number_text(gradient[k]), position_text(node.shape, k), ", where it is ",
+                      number_text(node.value[k]), ", ", when());
+  });
+}
+
+/// Stops at a seed, or at the gradient that a parameter brings along, that is not finite: what the
+/// sweep finds later has arisen in it.
+template <class T>
+void check_before_sweep(const Recording<T>& recording) {
+  for (std::size_t i = 0; i < recording.nodes.size(); ++i)
+    check_gradient(recording, i, [] { return "before the backward pass"; });
+}
+
+/// Stops where a statement has made the adjoint of an operand infinite or NaN.
+template <class T>
+void check_statement_sweep(const Recording<T>& recording, std::uint32_t y, const T* adjoint,
+                           std::size_t n, const T* partial, const std::uint32_t* operand) {
+  if (!is_finite(adjoint[y])) {
+    fail<DomainError>("trace: the gradient of ", describe_operand(recording, y), " is ",
+                      number_text(adjoint[y]), ", before the backward pass");
+  }
+  for (std::size_t k = 0; k < n; ++k) {
+    if (operand[k] == 0 || is_finite(adjoint[operand[k]])) continue;
+    const TracedScalar<T>* scalar = recording.find_traced(y);
+    fail<DomainError>(
+        "trace: the gradient of ", recording.describe_statement(operand[k]), " is ",
+        number_text(adjoint[operand[k]]), " after the backward step of ",
+        recording.describe_statement(y), " = ", scalar != nullptr ? scalar->operation : "formula",
+        "(", list_text(n, [&](std::size_t i) { return describe_operand(recording, operand[i]); }),
+        "), whose gradient is ", number_text(adjoint[y]), " and whose derivative is ",
+        number_text(partial[k]));
+  }
+}
+
+/// Stops where a backward function has made the gradient of an operand infinite or NaN.
+template <class T>
+void check_node_sweep(const Recording<T>& recording, std::size_t index) {
+  const Node<T>& node = *recording.nodes[index];
+  const auto operand = [&](std::size_t i) {
+    const Edge edge = node.operands[i];
+    return edge.is_scalar ? describe_operand(recording, edge.index)
+                          : recording.describe_node(edge.index);
+  };
+  const auto when = [&] {
+    return concat("after the backward step of ", node.operation, "(",
+                  list_text(node.operand_count, operand), ")");
+  };
+  for (std::size_t i = 0; i < node.operand_count; ++i) {
+    const Edge edge = node.operands[i];
+    if (!edge.is_scalar) {
+      check_gradient(recording, edge.index, when);
+    } else if (edge.index != 0 && !is_finite(recording.statements.adjoint(edge.index))) {
+      fail<DomainError>("trace: the gradient of ", recording.describe_statement(edge.index), " is ",
+                        number_text(recording.statements.adjoint(edge.index)), ", ", when());
+    }
+  }
+}
+
+}  // namespace gradtape::detail

@@ -1,0 +1,151 @@
+#pragma once
+/// \file
+/// Holds gradients from the tape against central differences.
+///
+///     auto f = [](Tape<double>& tape, const auto& x) { return sum(tanh(matmul(x[0], x[1]))); };
+///     check_gradients(f, {{"A", a}, {"B", b}}).require();
+///
+/// The derivative along one element is extrapolated from central differences at shrinking steps
+/// (Ridders, 1982, Accurate computation of F'(x) and F'(x) F''(x), Advances in Engineering Software
+/// 4(2)): the order rises with each step, and the step that suits the element is found from the
+/// error estimate, not given.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../core/record.hpp"
+
+namespace gradtape {
+
+/// An input of `check_gradients`: a name for the report, and where to check.
+struct CheckedInput {
+  std::string name;
+  Eigen::MatrixXd value;
+};
+
+struct CheckOptions {
+  double tolerance = 1e-7;  ///< largest relative error
+  double absolute = 1e-9;   ///< differences below pass as well: the derivative's share of rounding
+  double initial_step = 1e-2;  ///< first step, relative to max(1, |x|)
+};
+
+/// Where a gradient was held against differences, and which pair is furthest apart.
+struct CheckReport {
+  bool passed = true;
+  Index compared = 0;  ///< number of elements
+  std::string input;   ///< of the worst element
+  Index row = 0, column = 0;
+  double gradient = 0, difference = 0, relative_error = 0;
+
+  /// One line: verdict, place, both values, relative error.
+  std::string text() const {
+    char numbers[160];
+    std::snprintf(numbers, sizeof numbers,
+                  "gradient %.12g, finite difference %.12g, relative error %.3g", gradient,
+                  difference, relative_error);
+    if (compared == 0) return "check_gradients: no elements to compare";
+    return detail::concat("check_gradients: ", passed ? "passed" : "FAILED", " (", compared,
+                          " elements), worst at ", input, "(", row, ", ", column, "): ", numbers);
+  }
+  explicit operator bool() const { return passed; }
+  /// \throws DomainError with the report unless the check passed.
+  void require() const {
+    if (!passed) throw DomainError(text());
+  }
+};
+
+namespace detail {
+
+/// f'(x) by Ridders' extrapolation of central differences, and an estimate of its error.
+template <class F>
+std::pair<double, double> ridders_derivative(F&& f, double x, double step) {
+  constexpr int levels = 8;
+  constexpr double shrink = 1.6;
+  double table[levels][levels];
+  double best = std::numeric_limits<double>::quiet_NaN(),
+         error = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < levels; ++i, step /= shrink) {
+    const double above = x + step, below = x - step;
+    table[0][i] = (f(above) - f(below)) / (above - below);
+    double factor = shrink * shrink;
+    for (int j = 1; j <= i; ++j, factor *= shrink * shrink) {
+      table[j][i] = (table[j - 1][i] * factor - table[j - 1][i - 1]) / (factor - 1);
+      const double estimate = std::max(std::abs(table[j][i] - table[j - 1][i]),
+                                       std::abs(table[j][i] - table[j - 1][i - 1]));
+      if (estimate <= error) {
+        error = estimate;
+        best = table[j][i];
+      }
+    }
+    if (i > 0 && std::abs(table[i][i] - table[i - 1][i - 1]) >= 2 * error) break;
+  }
+  return {best, error};
+}
+
+}  // namespace detail
+
+/// Compares the gradient of f by the tape with finite differences, element by element.
+/// \param f       f(Tape<double>&, const std::vector<Tensor<double>>& inputs) -> Var<double>;
+/// smooth at the inputs. \param inputs  names and values; vectors are matrices of one column. A NaN
+/// on either side fails.
+template <class F>
+CheckReport check_gradients(F&& f, const std::vector<CheckedInput>& inputs,
+                            const CheckOptions& options = {}) {
+  std::vector<CheckedInput> at = inputs;
+  Tape<double> tape;
+  const auto record_inputs = [&] {
+    std::vector<Tensor<double>> tensors;
+    for (const CheckedInput& input : at) tensors.push_back(tape.variable(input.value, input.name));
+    return tensors;
+  };
+  std::vector<Eigen::MatrixXd> gradients;
+  {
+    const auto scope = tape.scope();
+    const std::vector<Tensor<double>> tensors = record_inputs();
+    const Var<double> y = f(tape, tensors);
+    if (!y.is_constant()) tape.backward(y);
+    for (const Tensor<double>& x : tensors) {
+      gradients.push_back(y.is_constant() ? Eigen::MatrixXd::Zero(x.rows(), x.columns())
+                                          : Eigen::MatrixXd(x.grad()));
+    }
+  }
+  const auto value = [&] {
+    const auto scope = tape.scope();
+    const Var<double> y = f(tape, record_inputs());
+    return y.value();
+  };
+  CheckReport report;
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    for (Index c = 0; c < at[i].value.cols(); ++c) {
+      for (Index r = 0; r < at[i].value.rows(); ++r) {
+        double& x = at[i].value(r, c);
+        const double here = x;
+        const auto along = [&](double moved) {
+          x = moved;
+          return value();
+        };
+        const double step = options.initial_step * std::max(1.0, std::abs(here));
+        const double difference = detail::ridders_derivative(along, here, step).first;
+        x = here;
+        const double gradient = gradients[i](r, c);
+        const double distance = std::abs(gradient - difference);
+        const double scale = std::max(std::abs(gradient), std::abs(difference));
+        double relative = distance <= options.absolute ? 0 : distance / scale;
+        if (!std::isfinite(relative)) relative = std::numeric_limits<double>::infinity();
+        if (report.compared++ == 0 || relative > report.relative_error) {
+          report.input = at[i].name;
+          report.row = r;
+          report.column = c;
+          report.gradient = gradient;
+          report.difference = difference;
+          report.relative_error = relative;
+        }
+        if (relative > options.tolerance) report.passed = false;
+      }
+    }
+  }
+  return report;
+}
+
+}  // namespace gradtape

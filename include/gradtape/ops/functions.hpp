@@ -1,0 +1,254 @@
+#pragma once
+/// \file
+/// Powers, exponentials and logarithms, element by element.  The form of an operation is explained
+/// in core/expression.hpp.
+///
+/// A slope is written so that it is right to rounding over the whole range of the argument, and so
+/// that differentiating its formula once more gives the right second derivative.
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "arithmetic.hpp"
+
+namespace gradtape {
+namespace op {
+
+/// A mathematical constant as a factor of X.
+template <class X>
+[[gnu::always_inline]] inline Literal<X> number(long double value) {
+  return Literal<X>(value);
+}
+
+/// y = exp(x),  x_bar += y_bar y
+struct Exp {
+  static constexpr std::string_view name = "exp";
+  template <class X>
+  static X value(const X& x) {
+    using std::exp;
+    return exp(x);
+  }
+  template <class X>
+  static X partial(const X&, const X& y) {
+    return y;
+  }
+};
+
+/// y = 2^x,  x_bar += y_bar y ln 2
+struct Exp2 {
+  static constexpr std::string_view name = "exp2";
+  template <class X>
+  static X value(const X& x) {
+    return lanewise([](auto v) { return std::exp2(v); }, x);
+  }
+  template <class X>
+  static X partial(const X&, const X& y) {
+    return number<X>(std::numbers::ln2_v<long double>) * y;
+  }
+};
+
+/// y = exp(x) - 1, exact near 0,  x_bar += y_bar exp(x).  Not y + 1, which loses the left tail.
+struct Expm1 {
+  static constexpr std::string_view name = "expm1";
+  template <class X>
+  static X value(const X& x) {
+    using std::expm1;
+    return expm1(x);
+  }
+  template <class X>
+  static X partial(const X& x, const X&) {
+    return evaluate<Exp>(x);
+  }
+};
+
+/// y = ln x for x > 0, -inf at 0, NaN below,  x_bar += y_bar / x
+struct Log {
+  static constexpr std::string_view name = "log";
+  template <class X>
+  static X value(const X& x) {
+    using std::log;
+    return log(x);
+  }
+  template <class X>
+  static X partial(const X& x, const X&) {
+    return 1 / x;
+  }
+};
+
+/// y = log2 x for x > 0, -inf at 0, NaN below,  x_bar += y_bar / (x ln 2)
+struct Log2 {
+  static constexpr std::string_view name = "log2";
+  template <class X>
+  static X value(const X& x) {
+    return lanewise([](auto v) { return std::log2(v); }, x);
+  }
+  template <class X>
+  static X partial(const X& x, const X&) {
+    return number<X>(std::numbers::log2e_v<long double>) / x;
+  }
+};
+
+/// y = log10 x for x > 0, -inf at 0, NaN below,  x_bar += y_bar / (x ln 10)
+struct Log10 {
+  static constexpr std::string_view name = "log10";
+  template <class X>
+  static X value(const X& x) {
+    return lanewise([](auto v) { return std::log10(v); }, x);
+  }
+  template <class X>
+  static X partial(const X& x, const X&) {
+    return number<X>(std::numbers::log10e_v<long double>) / x;
+  }
+};
+
+/// y = ln(1 + x), exact near 0, for x > -1; -inf at -1, NaN below,  x_bar += y_bar / (1 + x)
+struct Log1p {
+  static constexpr std::string_view name = "log1p";
+  template <class X>
+  static X value(const X& x) {
+    using std::log1p;
+    return log1p(x);
+  }
+  template <class X>
+  static X partial(const X& x, const X&) {
+    return 1 / (1 + x);
+  }
+};
+
+/// y = sqrt(x) for x >= 0, NaN below,  x_bar += y_bar / (2 y): +inf at 0.
+struct Sqrt {
+  static constexpr std::string_view name = "sqrt";
+  template <class X>
+  static X value(const X& x) {
+    using std::sqrt;
+    return sqrt(x);
+  }
+  template <class X>
+  static X partial(const X&, const X& y) {
+    return Literal<X>(0.5) / (y + Literal<X>(0));  // -0 + 0 = 0: +inf at both zeros
+  }
+};
+
+/// y = x^(1/3), also for x < 0,  x_bar += y_bar / (3 y^2): +inf at 0.
+struct Cbrt {
+  static constexpr std::string_view name = "cbrt";
+  template <class X>
+  static X value(const X& x) {
+    return lanewise([](auto v) { return std::cbrt(v); }, x);
+  }
+  template <class X>
+  static X partial(const X&, const X& y) {
+    return 1 / (Literal<X>(3) * y * y);
+  }
+};
+
+/// y = a^b,  a_bar += y_bar b a^(b-1),  b_bar += y_bar y ln a.
+/// Values at zeros, infinities and for a < 0 are those of C.  At a = 0: dy/da is 0 for b > 1 and
+/// b = 0, 1 for b = 1, +inf for 0 < b < 1, not finite for b < 0; dy/db is 0 for b > 0.  For a < 0
+/// dy/db is NaN; that of an exponent which is a number is never computed.
+struct Pow {
+  static constexpr std::string_view name = "pow";
+  template <class X>
+  static X value(const X& a, const X& b) {
+    if (all(b == X(Literal<X>(2)))) return a * a;
+    if (all(b == X(Literal<X>(1)))) return a;
+    return lanewise([](auto u, auto v) { return std::pow(u, v); }, a, b);
+  }
+  template <class X>
+  static X partial_a(const X& a, const X& b, const X&) {
+    const X less(b - 1), rounded = evaluate<Pow>(a, less);
+    // from 2^53 on b is even, and b - 1, which is odd, is rounded to an even number
+    const X power =
+        select(both(a < X(Literal<X>(0)), b - less != X(Literal<X>(1))), X(-rounded), rounded);
+    const X slope = b * power;
+    // 0 times infinity: the limit is 0, as b = 0 and infinite b count more than a^(b-1)
+    return select(both(both(slope != slope, power == power), b == b), X(Literal<X>(0)), slope);
+  }
+  template <class X>
+  static X partial_b(const X& a, const X&, const X& y) {
+    using std::log;
+    const X zero(Literal<X>(0));
+    return select(both(y == zero, a >= zero), zero, X(y * log(a)));
+  }
+};
+
+/// y = sqrt(a^2 + b^2) without overflow,  a_bar += y_bar a / y,  b_bar += y_bar b / y; both 0 at
+/// (0, 0).
+struct Hypot {
+  static constexpr std::string_view name = "hypot";
+  template <class X>
+  static X value(const X& a, const X& b) {
+    return lanewise([](auto u, auto v) { return std::hypot(u, v); }, a, b);
+  }
+  template <class X>
+  static X partial_a(const X& a, const X& b, const X&) {
+    return cosine(a, b);
+  }
+  template <class X>
+  static X partial_b(const X& a, const X& b, const X&) {
+    return cosine(b, a);
+  }
+
+ private:
+  /// a / sqrt(a^2 + b^2) from the ratio of both: y may be infinite or have lost digits
+  template <class X>
+  static X cosine(const X& a, const X& b) {
+    const X zero(Literal<X>(0)), size_a = evaluate<Abs>(a), size_b = evaluate<Abs>(b);
+    const X t = b / a, u = a / b;
+    const X flat = evaluate<Sign>(a) / evaluate<Sqrt>(X(1 + t * t));
+    const X steep = evaluate<Sign>(b) * u / evaluate<Sqrt>(X(1 + u * u));
+    return select(both(a == zero, b == zero), zero, select(size_a >= size_b, flat, steep));
+  }
+};
+
+}  // namespace op
+
+template <Entity A>
+[[gnu::always_inline]] inline auto exp(const A& x) {
+  return detail::apply<op::Exp>(x);
+}
+template <Entity A>
+[[gnu::always_inline]] inline auto exp2(const A& x) {
+  return detail::apply<op::Exp2>(x);
+}
+template <Entity A>
+[[gnu::always_inline]] inline auto expm1(const A& x) {
+  return detail::apply<op::Expm1>(x);
+}
+template <Entity A>
+[[gnu::always_inline]] inline auto log(const A& x) {
+  return detail::apply<op::Log>(x);
+}
+template <Entity A>
+[[gnu::always_inline]] inline auto log2(const A& x) {
+  return detail::apply<op::Log2>(x);
+}
+template <Entity A>
+[[gnu::always_inline]] inline auto log10(const A& x) {
+  return detail::apply<op::Log10>(x);
+}
+template <Entity A>
+[[gnu::always_inline]] inline auto log1p(const A& x) {
+  return detail::apply<op::Log1p>(x);
+}
+template <Entity A>
+[[gnu::always_inline]] inline auto sqrt(const A& x) {
+  return detail::apply<op::Sqrt>(x);
+}
+template <Entity A>
+[[gnu::always_inline]] inline auto cbrt(const A& x) {
+  return detail::apply<op::Cbrt>(x);
+}
+template <class A, class B>
+requires Operands<A, B>
+[[gnu::always_inline]] inline auto pow(const A& a, const B& b) {
+  return detail::apply<op::Pow>(a, b);
+}
+template <class A, class B>
+requires Operands<A, B>
+[[gnu::always_inline]] inline auto hypot(const A& a, const B& b) {
+  return detail::apply<op::Hypot>(a, b);
+}
+
+}  // namespace gradtape
