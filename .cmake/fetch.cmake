@@ -1,8 +1,9 @@
 include(FetchContent)
 
-# Makes a package that the system lacks available at a pinned tag; the caller looks at <name>_POPULATED after
-# FetchContent_GetProperties. The network is asked first, because a failed download inside FetchContent ends
-# the configuration with a page of git's output instead of the one line that says what to install.
+# Makes a package that the system lacks available at a pinned tag; the caller looks at
+# <name>_POPULATED after FetchContent_GetProperties. The network is asked first, because a failed
+# download inside FetchContent ends the configuration with a page of git's output instead of the one
+# line that says what to install.
 function(gradtape_fetch name repository tag)
   string(TOUPPER ${name} upper)
   set(reachable 0)

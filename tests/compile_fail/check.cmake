@@ -1,5 +1,6 @@
-# Compiles SOURCE once a case. Case 0 is the control and must compile. Case N must not, and the first error
-# must match the regex of its line `// expect: N regex`: the message that a user reads is part of the interface.
+# Compiles SOURCE once a case. Case 0 is the control and must compile. Case N must not, and the
+# first error must match the regex of its line `// expect: N regex`: the message that a user reads is
+# part of the interface.
 cmake_minimum_required(VERSION 3.22)
 
 file(STRINGS "${SOURCE}" lines)
@@ -31,7 +32,7 @@ foreach(case IN LISTS cases)
   elseif(NOT DEFINED expect_${case})
     message(SEND_ERROR "case ${case} has no line `// expect: ${case} regex`\n${output}")
   elseif(NOT error MATCHES "${expect_${case}}")
-    message(SEND_ERROR "case ${case}: the first error does not match `${expect_${case}}`\n${output}")
+    message(SEND_ERROR "case ${case}: the first error is not `${expect_${case}}`\n${output}")
   else()
     message(STATUS "case ${case}: ${error}")
   endif()

@@ -1,5 +1,6 @@
-# Builds and runs the consumer in the fresh directory WORK, either as a CMake project with the arguments
-# CONFIGURE or with the compiler command COMPILE. INSTALL is a build directory to install into WORK/prefix first.
+# Builds and runs the consumer in the fresh directory WORK, either as a CMake project with the
+# arguments CONFIGURE or with the compiler command COMPILE. INSTALL is a build directory to install
+# into WORK/prefix first.
 cmake_minimum_required(VERSION 3.22)
 
 file(REMOVE_RECURSE "${WORK}")

@@ -1,5 +1,6 @@
-# A header includes only headers of its own layer and of those it stands on. The umbrella includes every header,
-# but for those that need more of Eigen than its core, which would cost every user seconds of compile time.
+# A header includes only headers of its own layer and of those it stands on. The umbrella includes
+# every header, but for those that need more of Eigen than its core, which would cost every user
+# seconds of compile time.
 cmake_minimum_required(VERSION 3.22)
 
 set(core_stands_on "")

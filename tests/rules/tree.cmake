@@ -1,6 +1,6 @@
 cmake_minimum_required(VERSION 3.22)
 
-# Asked of git, because a working directory has build directories and a user's own files beside ours.
+# Asked of git, because a working directory has build directories and a user's own files as well.
 find_package(Git QUIET)
 if(GIT_FOUND AND EXISTS "${ROOT}/.git")
   execute_process(COMMAND "${GIT_EXECUTABLE}" -c safe.directory=* -C "${ROOT}" ls-files
@@ -8,7 +8,8 @@ if(GIT_FOUND AND EXISTS "${ROOT}/.git")
   string(REGEX MATCHALL "[^\n]+" files "${files}")
   list(TRANSFORM files REPLACE "/.*" "")
   list(REMOVE_DUPLICATES files)
-  list(FILTER files EXCLUDE REGEX "^(include|tests|examples|CMakeLists\\.txt|README\\.md|LICENSE|\\..*)$")
+  list(FILTER files EXCLUDE REGEX
+       "^(include|tests|examples|CMakeLists\\.txt|README\\.md|LICENSE|\\..*)$")
   if(files)
     message(SEND_ERROR "the top level has more than it should: ${files}")
   endif()

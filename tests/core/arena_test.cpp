@@ -1,0 +1,133 @@
+#include "gradtape/core/arena.hpp"
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "catch.hpp"
+#include "gradtape/core/statements.hpp"
+
+using gradtape::detail::Arena;
+using gradtape::detail::Statements;
+using gradtape::detail::tensor_alignment;
+
+namespace {
+
+bool is_aligned(const void* p, std::size_t alignment) {
+  return reinterpret_cast<std::uintptr_t>(p) % alignment == 0;
+}
+
+}  // namespace
+
+TEST_CASE("arena: addresses are aligned, stay, and do not overlap") {
+  Arena arena;
+  std::vector<std::pair<unsigned char*, std::size_t>> pieces;
+  for (std::size_t i = 0; i < 300; ++i) {
+    const std::size_t bytes = 1 + i * i % 5000;
+    auto* const p = static_cast<unsigned char*>(arena.allocate(bytes, tensor_alignment));
+    REQUIRE(is_aligned(p, tensor_alignment));
+    std::memset(p, static_cast<int>(i % 251), bytes);
+    pieces.emplace_back(p, bytes);
+  }
+  CHECK(arena.bytes() > (std::size_t{1} << 16));  // several blocks
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const auto [p, bytes] = pieces[i];
+    CHECK(std::count(p, p + bytes, static_cast<unsigned char>(i % 251)) ==
+          static_cast<std::ptrdiff_t>(bytes));
+  }
+}
+
+TEST_CASE("arena: a block larger than any before") {
+  Arena arena;
+  arena.allocate(8, 8);
+  auto* const p = static_cast<unsigned char*>(arena.allocate(std::size_t{1} << 20, 64));
+  std::memset(p, 1, std::size_t{1} << 20);
+  CHECK(arena.bytes() >= (std::size_t{1} << 20));
+}
+
+TEST_CASE("arena: rewinding to the beginning joins the blocks, and the same again needs no more") {
+  Arena arena;
+  const auto fill = [&arena] {
+    for (int i = 0; i < 100; ++i) std::memset(arena.allocate(5000, 64), i, 5000);
+  };
+  fill();
+  arena.rewind({});
+  const std::size_t bytes = arena.bytes();
+  for (int step = 0; step < 3; ++step) {
+    const void* const first = arena.allocate(1, 64);
+    fill();
+    arena.rewind({});
+    CHECK(arena.allocate(1, 64) == first);
+    arena.rewind({});
+  }
+  CHECK(arena.bytes() == bytes);
+}
+
+TEST_CASE("arena: rewinding to a mark keeps what was before it") {
+  Arena arena;
+  auto* const kept = arena.allocate<int>(1);
+  *kept = 42;
+  const Arena::Mark mark = arena.mark();
+  for (int step = 0; step < 5; ++step) {
+    for (int i = 0; i < 200; ++i) std::memset(arena.allocate(3000, 64), 0xff, 3000);
+    arena.rewind(mark);
+    CHECK(*kept == 42);
+  }
+  const std::size_t bytes = arena.bytes();
+  for (int i = 0; i < 200; ++i) std::memset(arena.allocate(3000, 64), 0xff, 3000);
+  CHECK(arena.bytes() == bytes);
+}
+
+TEST_CASE("arena: sizes that no memory holds") {
+  Arena arena;
+  CHECK_THROWS_AS(arena.allocate<double>(std::size_t{1} << 62), std::bad_alloc);
+  CHECK_THROWS_AS(arena.allocate<double>(std::size_t{1} << 57), std::bad_alloc);
+  CHECK(arena.allocate<double>(10) != nullptr);
+}
+
+namespace {
+
+void append(Statements<double>& statements, std::size_t operands) {
+  if (!statements.has_room(operands)) statements.make_room(operands);
+  statements.append(operands, [&](double* partial, std::uint32_t* operand) {
+    std::fill_n(partial, operands, 0.0);
+    std::fill_n(operand, operands, 0u);
+  });
+}
+
+void append_leaf(Statements<double>& statements) {
+  if (!statements.has_room_for_leaf()) statements.make_room_for_leaf();
+  statements.append_leaf();
+}
+
+/// Whether each statement for which there seems to be room has its byte in the stream of counts.
+bool counts_suffice(const Statements<double>& statements, std::size_t operand_capacity) {
+  std::size_t room = 0;
+  while (statements.has_room(room + 1)) ++room;
+  const std::size_t counts =
+      statements.bytes() - operand_capacity * (sizeof(double) + sizeof(std::uint32_t));
+  return statements.size() + room + 1 <= counts;
+}
+
+}  // namespace
+
+// Rewinding over wide statements gives back many operands but few statements.
+TEST_CASE("statements: the stream of counts follows that of the operands after a rewinding") {
+  for (int leaves = 0; leaves < 6000; leaves += 7) {
+    Statements<double> statements;
+    for (int i = 0; i < 3000; ++i) append_leaf(statements);
+    statements.rewind({});
+    append(statements, 1);
+    for (int i = 0; i < leaves; ++i) append_leaf(statements);
+    const auto mark = statements.mark();
+    std::size_t widest = 0;
+    for (int i = 0; i < 12; ++i) append(statements, 200);
+    std::size_t capacity = statements.mark().operands;
+    while (statements.has_room(widest + 1)) ++widest;
+    capacity += widest;
+    statements.rewind(mark);
+    REQUIRE(counts_suffice(statements, capacity));
+    for (int i = 0; i < 5000; ++i) append(statements, 1);
+    CHECK(statements.size() == mark.statements + 5000);
+  }
+}
