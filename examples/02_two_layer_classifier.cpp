@@ -18,7 +18,6 @@
 #include <cstdio>
 #include <gradtape/gradtape.hpp>
 #include <iostream>
-#include <numbers>
 #include <numeric>
 #include <span>
 
@@ -49,20 +48,6 @@ struct Classifier {
     member("W1", W1), member("b1", b1), member("W2", W2), member("b2", b2);
   }
 };
-
-Samples two_moons(Index n, double noise, Random& random) {
-  Samples moons{Eigen::MatrixXd(2, n), Eigen::RowVectorXd(n)};
-  for (Index i = 0; i < n; ++i) {
-    const double angle = random.uniform(0, std::numbers::pi), c = std::cos(angle),
-                 s = std::sin(angle);
-    const Eigen::Vector2d arc =
-        i % 2 == 0 ? Eigen::Vector2d(c, s) : Eigen::Vector2d(1 - c, 0.5 - s);
-    moons.inputs(0, i) = random.normal(arc.x(), noise);
-    moons.inputs(1, i) = random.normal(arc.y(), noise);
-    moons.targets(i) = static_cast<double>(i % 2);
-  }
-  return moons;
-}
 
 /// The largest differences of the tape's dL/dz2 from a2 - y, sample by sample: by the chain rule
 /// through a2, whose 1 - a2 cancels where a2 is near 1, and by the loss on logits, which is exact.
@@ -118,8 +103,7 @@ double accuracy(const Classifier& model, const Samples& samples) {
 
 int run(int argc, char** argv) {
   std::string data, target, report_path;
-  Index hidden = 32, count = 2000;
-  double noise = 0.1;
+  Index hidden = 32;
   int epochs = 40;
   std::uint64_t seed = 1;
   CLI::App app("The two-layer network on two moons, or on two classes from a CSV file");
@@ -127,8 +111,6 @@ int run(int argc, char** argv) {
   auto* column = app.add_option("--target", target, "Its column of classes; the others are inputs");
   file->needs(column), column->needs(file);
   app.option_defaults()->always_capture_default();
-  app.add_option("--samples", count, "Points on the moons")->check(CLI::Range(8, 1000000));
-  app.add_option("--noise", noise, "Deviation of the points")->check(CLI::Range(0.0, 10.0));
   app.add_option("--hidden", hidden, "H, units of the hidden layer")->check(CLI::Range(1, 10000));
   app.add_option("--epochs", epochs, "Passes over the samples")->check(CLI::Range(1, 1000000));
   app.add_option("--seed", seed, "Of all random numbers");
@@ -138,8 +120,8 @@ int run(int argc, char** argv) {
   const examples::Stopwatch watch;
   Random random(seed);
   auto [training, held_out] = examples::split(
-      data.empty() ? two_moons(count, noise, random) : examples::read_csv(data, target), 0.75,
-      random);
+      data.empty() ? examples::two_moons(2000, 0.1, random) : examples::read_csv(data, target),
+      0.75, random);
   examples::standardise(training, held_out);
   std::cout << training.size() << " samples to learn from, " << held_out.size() << " held out\n\n";
   Classifier by_sample(training.inputs.rows(), hidden, random);

@@ -28,9 +28,10 @@ using text::Batch, text::Id, text::Vocabulary, text::Windows;
 struct Settings {
   std::string text = GRADTAPE_EXAMPLES_DATA "/stories.txt", level = "char", optimizer = "adam";
   std::string report;
-  Index window = 8, embedding = 16, hidden = 200, batch = 64;
-  long steps = 60000;
+  Index window = 8, embedding = 32, hidden = 400, batch = 64;
+  long steps = 12000;
   double learning_rate = 0;  // 0: by the optimizer
+  float temperature = 0.7f;  // of the samples
   std::uint64_t seed = 1;
 };
 
@@ -124,14 +125,15 @@ std::string join(const std::vector<std::string>& words) {
 }
 
 /// A text drawn from the model, word by word, until it ends.
-std::string sample(const LanguageModel& model, const Corpus& corpus, bool by_word, Random& random) {
+std::string sample(const LanguageModel& model, const Corpus& corpus, const Settings& settings,
+                   Random& random) {
   Tape<float> tape;
   const auto no_grad = tape.no_grad();
-  std::vector<Id> window(static_cast<std::size_t>(corpus.train.window()), Vocabulary::boundary);
+  std::vector<Id> window(static_cast<std::size_t>(settings.window), Vocabulary::boundary);
   std::vector<std::string> words;
   while (words.size() < 400) {
     auto scope = tape.scope();
-    const Tensor p = softmax(model(tape, window));
+    const Tensor p = softmax(model(tape, window) / settings.temperature);
     Eigen::VectorXf weights = p.value();
     weights(Vocabulary::unknown) = 0;
     const Id next = static_cast<Id>(random.choose(weights));
@@ -140,7 +142,7 @@ std::string sample(const LanguageModel& model, const Corpus& corpus, bool by_wor
     window.erase(window.begin());
     window.push_back(next);
   }
-  if (by_word) return join(words);
+  if (settings.level == "word") return join(words);
   return std::accumulate(words.begin(), words.end(), std::string());
 }
 
@@ -192,12 +194,15 @@ int run(int argc, char** argv) {
   app.add_option("--steps", s.steps, "Steps of training")->check(CLI::Range(10L, 1000000000L));
   app.add_option("--optimizer", s.optimizer, "How to step")->check(CLI::IsMember({"sgd", "adam"}));
   app.add_option("--learning-rate", s.learning_rate,
-                 "Of the first half, then a tenth of it; 0: 0.1 for sgd, 0.002 for adam")
+                 "Of the first half, then a tenth of it; 0: 0.1 for sgd, 0.001 for adam")
       ->check(CLI::Range(0.0, 100.0));
+  app.add_option("--temperature", s.temperature,
+                 "Of the samples: below 1 likely words become likelier, above 1 rarer")
+      ->check(CLI::Range(0.01, 100.0));
   app.add_option("--seed", s.seed, "Of all random numbers");
   app.add_option("--report", s.report, "Write the final figures as key,value lines");
   CLI11_PARSE(app, argc, argv);
-  if (s.learning_rate == 0) s.learning_rate = s.optimizer == "sgd" ? 0.1 : 0.002;
+  if (s.learning_rate == 0) s.learning_rate = s.optimizer == "sgd" ? 0.1 : 0.001;
 
   const examples::Stopwatch watch;
   Random random(s.seed);
@@ -225,7 +230,7 @@ int run(int argc, char** argv) {
               std::exp(unigram));
   const int samples = s.level == "line-names" ? 20 : 5;
   for (int i = 0; i < samples; ++i) {
-    std::cout << sample(model, corpus, s.level == "word", random) << '\n';
+    std::cout << sample(model, corpus, s, random) << '\n';
   }
 
   examples::Report report;

@@ -1,4 +1,5 @@
-// Samples of two classes: from CSV files, and split into those to learn from and those held out.
+// Samples of two classes: points on two moons, or rows of a CSV file; and splitting them into those
+// to learn from and those held out.
 #pragma once
 
 #include <Eigen/Core>
@@ -6,6 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <numbers>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -23,6 +25,19 @@ struct Samples {
 
   Eigen::Index size() const { return targets.size(); }
 };
+
+/// Points near two half circles that reach into each other, in turn of class 0 and 1.
+inline Samples two_moons(Eigen::Index n, double noise, gradtape::Random& random) {
+  Samples moons{Eigen::MatrixXd(2, n), Eigen::RowVectorXd(n)};
+  for (Eigen::Index i = 0; i < n; ++i) {
+    const double angle = random.uniform(0, std::numbers::pi);
+    const double c = std::cos(angle), s = std::sin(angle);
+    moons.inputs(0, i) = random.normal(i % 2 == 0 ? c : 1 - c, noise);
+    moons.inputs(1, i) = random.normal(i % 2 == 0 ? s : 0.5 - s, noise);
+    moons.targets(i) = static_cast<double>(i % 2);
+  }
+  return moons;
+}
 
 /// Deals samples out at random: a share of them, and the rest.
 inline std::pair<Samples, Samples> split(const Samples& all, double share,

@@ -314,16 +314,44 @@ TEST_CASE("trace: scopes and clear") {
   CHECK(z.grad() == 10);
 }
 
-TEST_CASE("trace: many constants") {
-  Tape<double> tape;
-  tape.trace(true);
-  const Var x = tape.variable(1.0);
-  Var sum = x;
-  // constants come in long runs before the operations on them
-  for (int i = 0; i < 2000; ++i)
-    sum = 1.0 * (1.0 * (1.0 * (1.0 * (1.0 * (1.0 * (1.0 * (1.0 * sum)))))));
-  CHECK(tape.statement_count() == 1 + 2000 * 16);
-  tape.backward(sum);
+namespace {
+
+/// Records leaves, then operations, each until the tape has grown or as often as is said; how
+/// often.
+std::pair<int, int> fill(const Var<double>& x, int leaves, int operations) {
+  Tape<double>& tape = x.tape();
+  Var y = -x;
+  const auto repeat = [&tape](int times, auto&& record) {
+    const std::size_t bytes = tape.bytes();
+    int i = 0;
+    while (i < times) {
+      record();
+      if (tape.bytes() != bytes) break;
+      ++i;
+    }
+    return i;
+  };
+  const int first = repeat(leaves, [&] { tape.variable(1.0); });
+  return {first, repeat(operations, [&] { y = -x; })};
+}
+
+}  // namespace
+
+// Constants have no operands, so that room for operands says nothing about room for them; what is
+// written beyond the end is seen by the address sanitizer.
+TEST_CASE("trace: constants find room on a full tape") {
+  constexpr int many = 1 << 20;
+  Tape<double> first, second, full;
+  const int leaves = fill(first.variable(1.0), many, 0).first;
+  const int operations = fill(second.variable(1.0), leaves, many).second;
+  REQUIRE(leaves < many);
+  REQUIRE(operations < many);
+  const Var x = full.variable(1.0);
+  fill(x, leaves, operations);
+  full.trace(true);
+  const auto e = 1.0 * (1.0 * (1.0 * (1.0 * (1.0 * (1.0 * (1.0 * (1.0 * x)))))));
+  const Var y = 1.0 * (1.0 * (1.0 * (1.0 * (1.0 * (1.0 * (1.0 * (1.0 * e)))))));
+  full.backward(y);
   CHECK(x.grad() == 1);
 }
 

@@ -486,7 +486,7 @@ class TensorExpr {
     if constexpr (arity > 2) c_.collect(operands, operation);
   }
 
- private:
+  /// Records every operation of the formula by itself.
   Tensor<T> trace(detail::Recording<T>& recording) const {
     using detail::Slot;
     detail::FusedOperands<T, arity> operands{recording};
@@ -505,10 +505,11 @@ class TensorExpr {
     detail::check_value(recording, detail::TensorHandle<T>::index(y), true);
     return y;
   }
+ private:
   template <class X>
   static void trace_operand(const X& x, detail::FusedOperands<T, arity>& operands) {
-    if constexpr (TensorEntity<X>) {
-      operands.add(x.record_on(operands.recording), Op::name);
+    if constexpr (requires { x.trace(operands.recording); }) {
+      operands.add(x.trace(operands.recording), Op::name);
     } else {
       x.collect(operands, Op::name);
     }

@@ -103,6 +103,14 @@ concept VarRange = std::ranges::random_access_range<Range> && std::ranges::sized
   Range::RowsAtCompileTime;
 };
 
+/// An Eigen matrix of scalars.  Asked of the type alone: `stack<double>({..})` tries it with
+/// double.
+template <class Matrix>
+concept VarMatrix = requires {
+  Matrix::RowsAtCompileTime;
+  requires is_var<typename Matrix::Scalar>;
+};
+
 template <class T, class Range>
 Tensor<T> stack_range(Recording<T>* recording, const Range& scalars) {
   const auto size = static_cast<Index>(std::ranges::size(scalars));
@@ -169,10 +177,9 @@ Tensor<T> stack(std::initializer_list<Var<T>> scalars) {
   return detail::stack_range<T>(nullptr, scalars);
 }
 /// A tensor of the shape of an Eigen vector (rank 1) or matrix (rank 2) of scalars.
-template <class Derived>
-requires detail::is_var<typename Derived::Scalar>
-auto stack(const Eigen::DenseBase<Derived>& scalars) {
-  return detail::stack_matrix<detail::scalar_of<typename Derived::Scalar>>(nullptr, scalars);
+template <detail::VarMatrix Matrix>
+auto stack(const Matrix& scalars) {
+  return detail::stack_matrix<detail::scalar_of<typename Matrix::Scalar>>(nullptr, scalars);
 }
 
 /// The same on a given tape, also if all scalars are constants.
@@ -184,9 +191,8 @@ template <class T>
 Tensor<T> stack(Tape<T>& tape, std::initializer_list<std::type_identity_t<Var<T>>> scalars) {
   return detail::stack_range<T>(&detail::Recording<T>::of(tape), scalars);
 }
-template <class T, class Derived>
-requires detail::is_var<typename Derived::Scalar> Tensor<T> stack(
-    Tape<T>& tape, const Eigen::DenseBase<Derived>& scalars) {
+template <class T, detail::VarMatrix Matrix>
+Tensor<T> stack(Tape<T>& tape, const Matrix& scalars) {
   return detail::stack_matrix<T>(&detail::Recording<T>::of(tape), scalars);
 }
 

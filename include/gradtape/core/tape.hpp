@@ -83,6 +83,7 @@ class Tape : detail::Recording<T> {
 
   /// While on, every operation becomes a node of its own with a label, and the first NaN or
   /// infinity, of a value or of a gradient, stops with a DomainError that names where it arose.
+  /// Every operation is looked at, also one whose result `where` does not take.
   void trace(bool on) {
     this->tracing = on;
     divert();

@@ -274,6 +274,47 @@ template <int W, class F>
   }
 }
 
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> load_full(const T* p) {
+  Tile<T, W> x;
+  unrolled<Tile<T, W>::count>([&](auto i) {
+    x.part[i] = *reinterpret_cast<const typename Tile<T, W>::Unaligned*>(p + i * Tile<T, W>::lanes);
+  });
+  return x;
+}
+template <class T, int W>
+[[gnu::always_inline]] inline void store_full(const Tile<T, W>& x, T* p) {
+  unrolled<Tile<T, W>::count>([&](auto i) {
+    *reinterpret_cast<typename Tile<T, W>::Unaligned*>(p + i * Tile<T, W>::lanes) = x.part[i];
+  });
+}
+
+// A tile that is not full goes through memory, out of line: it is the last of a run.
+
+template <class T, int W>
+[[gnu::noinline]] Tile<T, W> load_part(const T* p, Index n, T rest) {
+  T padded[W];
+  for (int i = 0; i < W; ++i) padded[i] = rest;
+  T* to = padded;
+  for_pieces<W>(n, [&](auto size) {
+    std::memcpy(to, p, size * sizeof(T));
+    to += size;
+    p += size;
+  });
+  return load_full<T, W>(padded);
+}
+template <class T, int W>
+[[gnu::noinline]] void store_part(const Tile<T, W>& x, T* p, Index n) {
+  T padded[W];
+  store_full(x, padded);
+  const T* from = padded;
+  for_pieces<W>(n, [&](auto size) {
+    std::memcpy(p, from, size * sizeof(T));
+    from += size;
+    p += size;
+  });
+}
+
 template <class T>
 [[gnu::always_inline]] inline void load(T& x, const T* p, Index, const T& = T(0)) {
   x = *p;
@@ -281,20 +322,9 @@ template <class T>
 template <class T, int W>
 [[gnu::always_inline]] inline void load(Tile<T, W>& x, const T* p, Index n, T rest = T(0)) {
   if (n == W) {
-    using Unaligned = typename Tile<T, W>::Unaligned;
-    unrolled<Tile<T, W>::count>([&](auto i) {
-      x.part[i] = *reinterpret_cast<const Unaligned*>(p + i * Tile<T, W>::lanes);
-    });
+    x = load_full<T, W>(p);
   } else {
-    T padded[W];
-    for (int i = 0; i < W; ++i) padded[i] = rest;
-    T* to = padded;
-    for_pieces<W>(n, [&](auto size) {
-      std::memcpy(to, p, size * sizeof(T));
-      to += size;
-      p += size;
-    });
-    load(x, padded, W);
+    x = load_part<T, W>(p, n, rest);
   }
 }
 
@@ -305,18 +335,10 @@ template <class T>
 template <class T, int W>
 [[gnu::always_inline]] inline void store(const Tile<T, W>& x, T* p, Index n) {
   if (n == W) {
-    using Unaligned = typename Tile<T, W>::Unaligned;
-    unrolled<Tile<T, W>::count>(
-        [&](auto i) { *reinterpret_cast<Unaligned*>(p + i * Tile<T, W>::lanes) = x.part[i]; });
+    store_full(x, p);
   } else {
-    T padded[W];
-    store(x, padded, W);
-    const T* from = padded;
-    for_pieces<W>(n, [&](auto size) {
-      std::memcpy(p, from, size * sizeof(T));
-      from += size;
-      p += size;
-    });
+    const Tile<T, W> copy(x);  // were the address of x itself to escape, x would live in memory
+    store_part(copy, p, n);
   }
 }
 
@@ -358,11 +380,9 @@ template <class T, int W>
 template <class T, int W, class F>
 [[gnu::always_inline]] inline Tile<T, W> by_eigen(const Tile<T, W>& x, F&& f) {
   Eigen::Array<T, W, 1> array;
-  store(x, array.data(), W);
+  store_full(x, array.data());
   array = f(array);
-  Tile<T, W> y;
-  load(y, array.data(), W);
-  return y;
+  return load_full<T, W>(array.data());
 }
 
 // Eigen's exp and log are not right at the ends of their range before version 5.  Results of exp

@@ -1,0 +1,218 @@
+// From the second training step on, nothing is allocated on the heap: counted in the C library's
+// functions, which operator new and Eigen call.
+
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "catch.hpp"
+#include "gradtape/core/record.hpp"
+#include "gradtape/ops/elementwise.hpp"
+#include "gradtape/ops/losses.hpp"
+#include "gradtape/ops/matmul.hpp"
+#include "gradtape/ops/reduce.hpp"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define GRADTAPE_TEST_SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GRADTAPE_TEST_SANITIZED
+#endif
+#if defined(__GLIBC__) && !defined(GRADTAPE_TEST_SANITIZED)
+#define GRADTAPE_TEST_COUNTS
+#endif
+
+namespace {
+bool counting = false;
+long count = 0;
+}  // namespace
+
+#ifdef GRADTAPE_TEST_COUNTS
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+
+void* malloc(std::size_t bytes) {
+  count += counting;
+  return __libc_malloc(bytes);
+}
+void* calloc(std::size_t n, std::size_t bytes) {
+  count += counting;
+  return __libc_calloc(n, bytes);
+}
+void* realloc(void* p, std::size_t bytes) {
+  count += counting;
+  return __libc_realloc(p, bytes);
+}
+void* memalign(std::size_t alignment, std::size_t bytes) {
+  count += counting;
+  return __libc_memalign(alignment, bytes);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
+  count += counting;
+  return __libc_memalign(alignment, bytes);
+}
+int posix_memalign(void** p, std::size_t alignment, std::size_t bytes) {
+  count += counting;
+  *p = __libc_memalign(alignment, bytes);
+  return 0;
+}
+}
+#endif
+
+using namespace gradtape;
+
+namespace {
+
+template <class F>
+long allocations(F&& f) {
+  count = 0;
+  counting = true;
+  f();
+  counting = false;
+  return count;
+}
+
+/// One step gets the memory, no later one allocates.
+template <class F>
+void check_steps(F&& step) {
+#ifndef GRADTAPE_TEST_COUNTS
+  WARN("allocations are not counted: a sanitizer or a C library other than glibc has malloc");
+#endif
+  step();
+  for (int i = 0; i < 5; ++i) CHECK(allocations(step) == 0);
+}
+
+}  // namespace
+
+#ifdef GRADTAPE_TEST_COUNTS
+TEST_CASE("allocation: the counter counts") {
+  CHECK(allocations([] { std::make_unique<int>(1).reset(); }) == 1);
+  CHECK(allocations([] { std::vector<double> x(100); }) == 1);
+  CHECK(allocations([] { std::free(std::aligned_alloc(64, 640)); }) == 1);
+  CHECK(allocations([] { Eigen::MatrixXd m(10, 10); }) == 1);
+  CHECK(allocations([] { std::free(std::realloc(std::malloc(1), 100000)); }) == 2);
+  CHECK(allocations([] { Tape<double>().variable(1.0); }) > 0);
+}
+#endif
+
+TEST_CASE("allocation: scalars") {
+  Tape<double> tape;
+  double w = 0.5, b = 0;
+  const auto loss_of = [&](const Var<double>& vw, const Var<double>& vb) {
+    Var<double> loss = 0.0;
+    for (int i = 0; i < 3000; ++i) {
+      Var z = vw * (0.001 * i) + vb;
+      loss += square(tanh(z) - 0.5) / 3000;
+    }
+    return loss;
+  };
+  check_steps([&] {
+    const auto scope = tape.scope();
+    Var vw = tape.variable(w, "w"), vb = tape.variable(b, "b");
+    Var loss = loss_of(vw, vb);
+    loss.name("loss");
+    tape.backward(loss);
+    w -= 0.1 * vw.grad();
+    b -= 0.1 * vb.grad();
+  });
+  Var outside = tape.variable(1.0);
+  check_steps([&] {
+    const auto scope = tape.scope();
+    Var y = loss_of(outside, outside);
+    tape.backward(y);
+  });
+  tape.clear();
+  check_steps([&] {
+    tape.clear();
+    Var vw = tape.variable(w), vb = tape.variable(b);
+    tape.backward(loss_of(vw, vb));
+  });
+}
+
+namespace {
+
+struct Classifier {
+  Parameter<float> w1{Eigen::MatrixXf(Eigen::MatrixXf::Random(16, 2)), "a name that is no small string"};
+  Parameter<float> b1{Shape{16}, "b1"};
+  Parameter<float> w2{Eigen::MatrixXf(Eigen::MatrixXf::Random(1, 16)), "w2"};
+  Parameter<float> b2{Shape{1}, "b2"};
+
+  Tensor<float> operator()(const Tensor<float>& x) const {
+    Tensor z1 = matmul(w1, x) + b1;
+    z1.name("z1");
+    Tensor a1 = relu(z1);
+    return matmul(w2, a1) + b2;
+  }
+  void step(float rate) {
+    for (Parameter<float>* p : {&w1, &b1, &w2, &b2}) {
+      p->value() -= rate * p->grad();
+      p->zero_grad();
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("allocation: a classifier") {
+  Classifier model;
+  Tape<float> tape;
+  const Eigen::MatrixXf inputs = Eigen::MatrixXf::Random(2, 32);
+  const Eigen::MatrixXf targets =
+      (inputs.row(0).array() > 0).cast<float>().matrix();
+  check_steps([&] {
+    const auto scope = tape.scope();
+    Tensor x = tape.constant(inputs, "x"), t = tape.constant(targets);
+    Tensor logits = model(x);
+    Var loss = binary_cross_entropy_with_logits(logits, t);
+    tape.backward(loss);
+    model.step(0.1f);
+  });
+  check_steps([&] {  // evaluation
+    const auto scope = tape.scope();
+    const auto guard = tape.no_grad();
+    Tensor p = sigmoid(model(tape.constant(inputs)));
+    if (!p.value().allFinite()) throw 1;
+  });
+}
+
+TEST_CASE("allocation: element-wise formulas, scalars among tensors, nested scopes") {
+  Tape<double> tape;
+  Parameter<double> w(Eigen::MatrixXd(Eigen::MatrixXd::Random(30, 1)));
+  const Eigen::MatrixXd inputs = Eigen::MatrixXd::Random(30, 20);
+  Tensor outside = tape.constant(inputs);
+  check_steps([&] {
+    const auto scope = tape.scope();
+    Var s = tape.variable(2.0);
+    Tensor c = outside;
+    for (int t = 0; t < 10; ++t) {
+      c = sigmoid(c * w) * c + tanh(w * s) * exp(-square(c));
+      const auto inner = tape.scope();
+      Tensor look = where(c > 0.0, sqrt(abs(c)), c);
+      look.name("a name that is no small string");
+      outside.name("nor is this one, given from inside");
+    }
+    Var loss = mean(square(c)) + s * s;
+    tape.backward(loss);
+    w.zero_grad();
+  });
+}
+
+TEST_CASE("allocation: a user's operation whose closure has a destructor") {
+  Tape<double> tape;
+  const auto shared = std::make_shared<double>(2.0);
+  check_steps([&] {
+    const auto scope = tape.scope();
+    Tensor x = tape.variable(Eigen::Vector3d(1, 2, 3));
+    for (int i = 0; i < 40; ++i) {
+      x = record(
+          "scale", Shape{3}, {x}, [&](MatrixMap<double> y) { y = *shared * x.value(); },
+          [x, shared](const Tensor<double>& y) { adjoint(x) += *shared * y.grad(); });
+    }
+    tape.backward(x, Eigen::Vector3d(1, 1, 1));
+  });
+}
