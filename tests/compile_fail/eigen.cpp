@@ -1,5 +1,6 @@
 // A product of a plain Eigen matrix and one of Vars stops in one line.
 #include "gradtape/diff/eigen.hpp"
+
 #include "gradtape/ops/elementwise.hpp"
 
 using namespace gradtape;

@@ -137,7 +137,8 @@ TEST_CASE("allocation: scalars") {
 namespace {
 
 struct Classifier {
-  Parameter<float> w1{Eigen::MatrixXf(Eigen::MatrixXf::Random(16, 2)), "a name that is no small string"};
+  Parameter<float> w1{Eigen::MatrixXf(Eigen::MatrixXf::Random(16, 2)),
+                      "a name that is no small string"};
   Parameter<float> b1{Shape{16}, "b1"};
   Parameter<float> w2{Eigen::MatrixXf(Eigen::MatrixXf::Random(1, 16)), "w2"};
   Parameter<float> b2{Shape{1}, "b2"};
@@ -162,8 +163,7 @@ TEST_CASE("allocation: a classifier") {
   Classifier model;
   Tape<float> tape;
   const Eigen::MatrixXf inputs = Eigen::MatrixXf::Random(2, 32);
-  const Eigen::MatrixXf targets =
-      (inputs.row(0).array() > 0).cast<float>().matrix();
+  const Eigen::MatrixXf targets = (inputs.row(0).array() > 0).cast<float>().matrix();
   check_steps([&] {
     const auto scope = tape.scope();
     Tensor x = tape.constant(inputs, "x"), t = tape.constant(targets);

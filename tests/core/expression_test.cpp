@@ -170,9 +170,7 @@ TEST_CASE("expression: two hundred operands in one statement") {
   const auto eight = [&x](double w) {
     return w * x[0] + x[1] * x[2] + x[3] / x[4] - x[5] + x[6] * 2 + x[7];
   };
-  const auto forty = [&](double w) {
-    return eight(w) + eight(w) + eight(w) + eight(w) + eight(w);
-  };
+  const auto forty = [&](double w) { return eight(w) + eight(w) + eight(w) + eight(w) + eight(w); };
   const std::size_t before = tape.statement_count();
   Var y = forty(1) + forty(2) + forty(3) + forty(4) + forty(5);
   CHECK(tape.statement_count() == before + 1);

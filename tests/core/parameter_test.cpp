@@ -119,11 +119,11 @@ TEST_CASE("parameter: in a product and in a formula") {
 
 TEST_CASE("parameter: a formula of parameters alone has no tape") {
   Parameter<double> w(Shape{2}), b(Shape{2});
-  CHECK_THROWS_WITH(Tensor(w * b), ContainsSubstring("multiply") &&
-                                       ContainsSubstring("tape.parameter(w)"));
+  CHECK_THROWS_WITH(Tensor(w * b),
+                    ContainsSubstring("multiply") && ContainsSubstring("tape.parameter(w)"));
   CHECK_THROWS_WITH(Tensor(2.0 * w + Var<double>(1.0)), ContainsSubstring("tape.parameter(w)"));
-  CHECK_THROWS_WITH(matmul(w, b), ContainsSubstring("matmul") &&
-                                      ContainsSubstring("tape.parameter(w)"));
+  CHECK_THROWS_WITH(matmul(w, b),
+                    ContainsSubstring("matmul") && ContainsSubstring("tape.parameter(w)"));
   Tape<double> tape;
   Var s = tape.variable(2.0);
   Tensor y = s * w;  // a scalar brings its tape
@@ -163,6 +163,5 @@ TEST_CASE("parameter: names in error texts, also after a change of the name") {
   Tensor x = tape.full(Shape{5, 2}, 1.0);
   CHECK_THROWS_WITH(matmul(t, x), ContainsSubstring("the first name of this parameter") &&
                                       ContainsSubstring("[3, 4]"));
-  CHECK_THROWS_WITH(matmul(w, x), ContainsSubstring("w is [3, 4]") &&
-                                      ContainsSubstring("[5, 2]"));
+  CHECK_THROWS_WITH(matmul(w, x), ContainsSubstring("w is [3, 4]") && ContainsSubstring("[5, 2]"));
 }

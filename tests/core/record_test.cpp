@@ -165,22 +165,22 @@ TEST_CASE("record: an exception in a backward function: no gradients, and the ta
 TEST_CASE("record: operands of several tapes, stale and empty ones are refused by name") {
   Tape<double> tape, other;
   Tensor a = tape.variable(Eigen::Vector2d(1, 2)), b = other.variable(Eigen::Vector2d(1, 2));
-  CHECK_THROWS_WITH(dot_product(a, b), ContainsSubstring("dot_product") &&
-                                           ContainsSubstring("two tapes"));
+  CHECK_THROWS_WITH(dot_product(a, b),
+                    ContainsSubstring("dot_product") && ContainsSubstring("two tapes"));
   CHECK_THROWS_AS(record(
                       "none", Shape{2}, {Tensor<double>()}, [](MatrixMap<double>) {},
                       [](const Tensor<double>&) {}),
                   TapeError);
-  CHECK_THROWS_WITH(record<double>(
-                        "none", Shape{2}, {}, [](MatrixMap<double>) {},
-                        [](const Tensor<double>&) {}),
-                    ContainsSubstring("none") && ContainsSubstring("operand"));
+  CHECK_THROWS_WITH(
+      record<double>(
+          "none", Shape{2}, {}, [](MatrixMap<double>) {}, [](const Tensor<double>&) {}),
+      ContainsSubstring("none") && ContainsSubstring("operand"));
   Tensor stale = a;
   tape.clear();
-  CHECK_THROWS_AS(record(
-                      "stale", Shape{2}, {stale}, [](MatrixMap<double>) {},
-                      [](const Tensor<double>&) {}),
-                  TapeError);
+  CHECK_THROWS_AS(
+      record(
+          "stale", Shape{2}, {stale}, [](MatrixMap<double>) {}, [](const Tensor<double>&) {}),
+      TapeError);
 }
 
 TEST_CASE("record: an operation that contributes to a part of an adjoint") {

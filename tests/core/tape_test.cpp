@@ -94,8 +94,8 @@ TEST_CASE("tape: backward refuses what has no derivatives") {
   Tape<double> tape, other;
   Var x = tape.variable(3.0);
   const Var<double> c = 2.0;
-  CHECK_THROWS_WITH(tape.backward(c), ContainsSubstring("backward") &&
-                                          ContainsSubstring("constant"));
+  CHECK_THROWS_WITH(tape.backward(c),
+                    ContainsSubstring("backward") && ContainsSubstring("constant"));
   CHECK_THROWS_AS(tape.backward(tape.constant(1.0)), TapeError);
   CHECK_THROWS_AS(tape.backward(detach(x)), TapeError);
   CHECK_THROWS_AS(tape.backward(c * c + 1.0), TapeError);

@@ -39,8 +39,8 @@ void check_broadcast(const Shape& a_shape, const Shape& b_shape) {
   for (int d = 0; d < 4; ++d) REQUIRE(shape[d] == (a_shape[d] == 1 ? b_shape[d] : a_shape[d]));
   REQUIRE(shape.rank() == std::max(a_shape.rank(), b_shape.rank()));
   const std::vector<T> seed = numbers<T>(shape.size(), 3);
-  tape.backward(y, Eigen::Map<const Eigen::Matrix<T, -1, -1>>(seed.data(), shape.rows(),
-                                                               shape.columns()));
+  tape.backward(
+      y, Eigen::Map<const Eigen::Matrix<T, -1, -1>>(seed.data(), shape.rows(), shape.columns()));
 
   std::vector<long double> a_bar(a.size()), b_bar(b.size());
   Index k = 0;
@@ -58,7 +58,8 @@ void check_broadcast(const Shape& a_shape, const Shape& b_shape) {
             return static_cast<std::size_t>(p);
           };
           const std::size_t pa = position(a_shape), pb = position(b_shape);
-          REQUIRE(static_cast<double>(y.data()[k]) == Approx(static_cast<double>(a[pa] * b[pb] + a[pa])).margin(1e-6));
+          REQUIRE(static_cast<double>(y.data()[k]) ==
+                  Approx(static_cast<double>(a[pa] * b[pb] + a[pa])).margin(1e-6));
           const long double y_bar = seed[static_cast<std::size_t>(k)];
           a_bar[pa] += y_bar * (b[pb] + 1);
           b_bar[pb] += y_bar * a[pa];
@@ -68,9 +69,11 @@ void check_broadcast(const Shape& a_shape, const Shape& b_shape) {
   }
   const double margin = sizeof(T) == 4 ? 1e-4 : 1e-12;
   for (std::size_t i = 0; i < a.size(); ++i)
-    REQUIRE(static_cast<double>(ta.grad().data()[i]) == Approx(static_cast<double>(a_bar[i])).margin(margin));
+    REQUIRE(static_cast<double>(ta.grad().data()[i]) ==
+            Approx(static_cast<double>(a_bar[i])).margin(margin));
   for (std::size_t i = 0; i < b.size(); ++i)
-    REQUIRE(static_cast<double>(tb.grad().data()[i]) == Approx(static_cast<double>(b_bar[i])).margin(margin));
+    REQUIRE(static_cast<double>(tb.grad().data()[i]) ==
+            Approx(static_cast<double>(b_bar[i])).margin(margin));
 }
 
 }  // namespace
@@ -132,8 +135,9 @@ TEST_CASE("tensor: numbers, scalars and scalar expressions in a tensor formula")
 TEST_CASE("tensor: shapes that do not fit are named") {
   Tape<double> tape;
   Tensor a = tape.full(Shape{2, 3}, 1.0), b = tape.full(Shape{4}, 1.0);
-  CHECK_THROWS_WITH(Tensor(a + b), "add: [2, 3] and [4] do not broadcast: sizes of dimension 0 "
-                                   "(2 and 4) must be equal, or one of them 1");
+  CHECK_THROWS_WITH(Tensor(a + b),
+                    "add: [2, 3] and [4] do not broadcast: sizes of dimension 0 "
+                    "(2 and 4) must be equal, or one of them 1");
   CHECK_THROWS_AS(Tensor(b * (a + 1.0)), ShapeError);
   CHECK(tape.node_count() == 2);
 }

@@ -18,7 +18,8 @@ constexpr int threads = 8;
 template <class F>
 void run(F&& f) {
   std::vector<std::thread> running;
-  for (int i = 0; i < threads; ++i) running.emplace_back([&f, i] { f(static_cast<std::size_t>(i)); });
+  for (int i = 0; i < threads; ++i)
+    running.emplace_back([&f, i] { f(static_cast<std::size_t>(i)); });
   for (std::thread& thread : running) thread.join();
 }
 

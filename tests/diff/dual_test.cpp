@@ -138,8 +138,7 @@ TEST_CASE("dual: on a tape, gradients with their directional derivatives") {
   const std::vector<double> expected = rosenbrock_hessian_times(at, v);
   for (std::size_t i = 0; i < at.size(); ++i)
     CHECK(x[i].grad().tangent() == Approx(expected[i]).epsilon(1e-12));
-  CHECK(x[0].grad().value() ==
-        Approx(-2 * (1 - 0.3) - 400 * 0.3 * (-1.2 - 0.09)).epsilon(1e-12));
+  CHECK(x[0].grad().value() == Approx(-2 * (1 - 0.3) - 400 * 0.3 * (-1.2 - 0.09)).epsilon(1e-12));
 }
 
 TEST_CASE("dual: tensors of duals") {

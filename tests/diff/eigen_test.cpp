@@ -19,7 +19,8 @@ namespace {
 /// A matrix without pattern; its condition is good.
 MatrixXd numbers(Index rows, Index columns, double seed) {
   MatrixXd m(rows, columns);
-  for (Index i = 0; i < m.size(); ++i) m(i) = std::sin(seed + 1.7 * double(i) + 0.3 * double(i * i));
+  for (Index i = 0; i < m.size(); ++i)
+    m(i) = std::sin(seed + 1.7 * double(i) + 0.3 * double(i * i));
   for (Index i = 0; i < std::min(rows, columns); ++i) m(i, i) += 4;
   return m;
 }

@@ -104,8 +104,8 @@ TEST_CASE("gradient_check: NaN fails, on either side") {
   CHECK_FALSE(gradient);
   CHECK(gradient.row == 1);
   CHECK(gradient.column == 0);
-  const CheckReport value = check_gradients(
-      [](Tape<double>&, const Tensors& x) { return sum(log(x[0])); }, {{"x", a}});
+  const CheckReport value =
+      check_gradients([](Tape<double>&, const Tensors& x) { return sum(log(x[0])); }, {{"x", a}});
   CHECK_FALSE(value);  // negative elements
   const CheckReport infinite = check_gradients(
       [](Tape<double>&, const Tensors& x) { return sum(sqrt(x[0])); }, {{"x", VectorXd::Zero(1)}});

@@ -66,8 +66,8 @@ TEST_CASE("nested: second derivatives against closed forms") {
   check([](const auto& x) { return square(x) / (1 + x); }, (v * v + 2 * v) / ((1 + v) * (1 + v)),
         2 / std::pow(1 + v, 3));
   check([](const auto& x) { return 5 * x + 2; }, 5, 0);
-  check([](const auto& x) { return abs(x * x) + max(x, 0.0) + where(x > 0, x * x, x); },
-        4 * v + 1, 4);
+  check([](const auto& x) { return abs(x * x) + max(x, 0.0) + where(x > 0, x * x, x); }, 4 * v + 1,
+        4);
 }
 
 TEST_CASE("nested: where the first derivative is zero the second need not be") {

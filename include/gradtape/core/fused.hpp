@@ -505,6 +505,7 @@ class TensorExpr {
     detail::check_value(recording, detail::TensorHandle<T>::index(y), true);
     return y;
   }
+
  private:
   template <class X>
   static void trace_operand(const X& x, detail::FusedOperands<T, arity>& operands) {

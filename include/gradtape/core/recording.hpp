@@ -152,10 +152,9 @@ class Recording {
   bool untouched(std::uint32_t since, std::size_t statement_count, std::size_t node_count) const {
     const std::uint32_t age = now.epoch() - since;  // right also after the epochs have wrapped
     if (age == 0) return true;
-    const auto deepest =
-        std::partition_point(rewound_.begin(), rewound_.end(), [&](const Rewound& rewound) {
-          return rewound.rewindings <= rewindings - age;
-        });
+    const auto deepest = std::partition_point(
+        rewound_.begin(), rewound_.end(),
+        [&](const Rewound& rewound) { return rewound.rewindings <= rewindings - age; });
     return deepest == rewound_.end() ||
            (statement_count <= deepest->statements && node_count <= deepest->nodes);
   }
@@ -197,8 +196,7 @@ class Recording {
   void set_backward(Node<T>& node, Backward&& backward) {
     using Closure = std::decay_t<Backward>;
     void* memory = arena.allocate(sizeof(Closure), alignof(Closure));
-    if constexpr (!std::is_trivially_destructible_v<Closure>)
-      make_room_for_one(cleanups_);
+    if constexpr (!std::is_trivially_destructible_v<Closure>) make_room_for_one(cleanups_);
     node.closure = new (memory) Closure(std::forward<Backward>(backward));
     node.backward = [](Node<T>& n) { (*static_cast<Closure*>(n.closure))(n); };
     if constexpr (!std::is_trivially_destructible_v<Closure>) {

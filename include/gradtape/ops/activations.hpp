@@ -130,9 +130,9 @@ struct Gelu {
   template <class X>
   static X partial(const X& x, const X&) {
     const X z = moderate(x);
-    const X density = number<X>(0.5L / std::numbers::sqrt2_v<long double> * 2 *
-                                std::numbers::inv_sqrtpi_v<long double>) *
-                      evaluate<Exp>(X(Literal<X>(-0.5) * z * z));
+    const X density =
+        number<X>(std::numbers::inv_sqrtpi_v<long double> / std::numbers::sqrt2_v<long double>) *
+        evaluate<Exp>(X(Literal<X>(-0.5) * z * z));
     return distribution(z) + z * density;
   }
 
