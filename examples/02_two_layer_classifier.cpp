@@ -82,11 +82,12 @@ void train(const Classifier& model, Optimizer& optimizer, const Samples& samples
   for (int epoch = 0; epoch < epochs; ++epoch) {
     random.shuffle(order);
     for (std::span<const Index> rest(order); !rest.empty();) {
-      const auto batch = rest.first(std::min(rest.size(), batch_size));
-      rest = rest.subspan(batch.size());
+      const auto n = std::min(rest.size(), batch_size);
+      const Samples batch = examples::choose(samples, rest.first(n));
+      rest = rest.subspan(n);
       auto scope = tape.scope();
-      Tensor z2 = model(tape.constant(samples.inputs(Eigen::all, batch)));
-      Var loss = binary_cross_entropy_with_logits(z2, samples.targets(Eigen::all, batch));
+      Tensor z2 = model(tape.constant(batch.inputs));
+      Var loss = binary_cross_entropy_with_logits(z2, batch.targets);
       tape.backward(loss);
       optimizer.step();
     }

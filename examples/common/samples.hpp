@@ -9,6 +9,7 @@
 #include <fstream>
 #include <numbers>
 #include <numeric>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,17 +40,27 @@ inline Samples two_moons(Eigen::Index n, double noise, gradtape::Random& random)
   return moons;
 }
 
+/// Some of the samples, by their numbers.
+inline Samples choose(const Samples& from, std::span<const Eigen::Index> numbers) {
+  const auto n = static_cast<Eigen::Index>(numbers.size());
+  Samples chosen{Eigen::MatrixXd(from.inputs.rows(), n), Eigen::RowVectorXd(n)};
+  for (Eigen::Index j = 0; j < n; ++j) {
+    const Eigen::Index i = numbers[static_cast<std::size_t>(j)];
+    chosen.inputs.col(j) = from.inputs.col(i);
+    chosen.targets(j) = from.targets(i);
+  }
+  return chosen;
+}
+
 /// Deals samples out at random: a share of them, and the rest.
 inline std::pair<Samples, Samples> split(const Samples& all, double share,
                                          gradtape::Random& random) {
   std::vector<Eigen::Index> order(static_cast<std::size_t>(all.size()));
   std::iota(order.begin(), order.end(), 0);
   random.shuffle(order);
-  const Samples dealt{all.inputs(Eigen::all, order), all.targets(order)};
-  const auto first = static_cast<Eigen::Index>(share * static_cast<double>(all.size()));
-  return {
-      {dealt.inputs.leftCols(first), dealt.targets.leftCols(first)},
-      {dealt.inputs.rightCols(all.size() - first), dealt.targets.rightCols(all.size() - first)}};
+  const std::span<const Eigen::Index> numbers(order);
+  const auto first = static_cast<std::size_t>(share * static_cast<double>(all.size()));
+  return {choose(all, numbers.first(first)), choose(all, numbers.subspan(first))};
 }
 
 /// Shifts and scales every input so that those to learn from have mean 0 and variance 1.

@@ -143,7 +143,7 @@ TEST_CASE("gradient_check: inputs and results of large and tiny scale") {
         });
         return sum(factor * (log(wrong) + scale / wrong + square(wrong / scale)));
       };
-      CHECK_FALSE(check_gradients(g, {{"x", x}}));
+      CHECK_FALSE(check_gradients(g, {{"x", x}}, {.absolute = 0}));
     }
   }
 }

@@ -27,7 +27,8 @@ struct CheckedInput {
 struct CheckOptions {
   double tolerance = 1e-7;  ///< largest relative error
   double absolute = 1e-9;   ///< differences below pass as well: the derivative's share of rounding
-  double initial_step = 1e-2;  ///< first step, relative to max(1, |x|)
+  double initial_step = 1e-2;  ///< first step, relative to max(1, |x|); where it leads over a kink
+                               ///< or out of the domain, smaller ones follow
 };
 
 /// Where a gradient was held against differences, and which pair is furthest apart.
@@ -67,12 +68,16 @@ std::pair<double, double> ridders_derivative(F&& f, double x, double step) {
          error = std::numeric_limits<double>::infinity();
   for (int i = 0; i < levels; ++i, step /= shrink) {
     const double above = x + step, below = x - step;
-    table[0][i] = (f(above) - f(below)) / (above - below);
+    const double f_above = f(above), f_below = f(below);
+    table[0][i] = (f_above - f_below) / (above - below);
+    const double rounding = std::numeric_limits<double>::epsilon() *
+                            (std::abs(f_above) + std::abs(f_below)) / (above - below);
     double factor = shrink * shrink;
     for (int j = 1; j <= i; ++j, factor *= shrink * shrink) {
       table[j][i] = (table[j - 1][i] * factor - table[j - 1][i - 1]) / (factor - 1);
       const double estimate = std::max(std::abs(table[j][i] - table[j - 1][i]),
-                                       std::abs(table[j][i] - table[j - 1][i - 1]));
+                                       std::abs(table[j][i] - table[j - 1][i - 1])) +
+                              rounding;
       if (estimate <= error) {
         error = estimate;
         best = table[j][i];
@@ -81,6 +86,24 @@ std::pair<double, double> ridders_derivative(F&& f, double x, double step) {
     if (i > 0 && std::abs(table[i][i] - table[i - 1][i - 1]) >= 2 * error) break;
   }
   return {best, error};
+}
+
+/// f'(x) from the first step, or from smaller ones as long as its error is not negligible.
+template <class F>
+double difference(F&& f, double x, const CheckOptions& options) {
+  double step = options.initial_step * std::max(1.0, std::abs(x));
+  auto [derivative, error] = ridders_derivative(f, x, step);
+  for (int i = 0; i < 4; ++i) {
+    const double allowed = std::max(options.tolerance * std::abs(derivative), options.absolute);
+    if (error <= 0.01 * allowed) break;
+    step /= 30;
+    const auto [other, other_error] = ridders_derivative(f, x, step);
+    if (other_error < error) {
+      derivative = other;
+      error = other_error;
+    }
+  }
+  return derivative;
 }
 
 }  // namespace detail
@@ -125,8 +148,7 @@ CheckReport check_gradients(F&& f, const std::vector<CheckedInput>& inputs,
           x = moved;
           return value();
         };
-        const double step = options.initial_step * std::max(1.0, std::abs(here));
-        const double difference = detail::ridders_derivative(along, here, step).first;
+        const double difference = detail::difference(along, here, options);
         x = here;
         const double gradient = gradients[i](r, c);
         const double distance = std::abs(gradient - difference);
