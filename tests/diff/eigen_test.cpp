@@ -262,7 +262,7 @@ TEST_CASE("eigen: second derivatives through a decomposition") {
   Tape<Dual<double>> tape;
   using S = Var<Dual<double>>;
   S t = tape.variable(Dual<double>(0.3, 1.0));
-  Eigen::Matrix<S, 4, 4> m;
+  Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic> m(4, 4);
   for (Index j = 0; j < 4; ++j)
     for (Index i = 0; i < 4; ++i) m(i, j) = a(i, j) + t * b(i, j);
   S y = log(S(m.determinant()));

@@ -70,12 +70,13 @@ class Random {
   /// \throws DomainError unless the weights are not negative and their sum is positive and finite.
   template <class Weights>
   Eigen::Index choose(const Weights& weights) {
+    const auto weight = std::begin(weights);
     const auto n = static_cast<Eigen::Index>(std::size(weights));
     double sum = 0;
     bool is_valid = true;
     for (Eigen::Index i = 0; i < n; ++i) {
-      is_valid = is_valid && weights[i] >= 0;
-      sum += static_cast<double>(weights[i]);
+      is_valid = is_valid && weight[i] >= 0;
+      sum += static_cast<double>(weight[i]);
     }
     if (!is_valid || !(sum > 0) || !std::isfinite(sum)) {
       detail::fail<DomainError>("random: ", n, " weights of sum ", sum, ": ",
@@ -84,10 +85,10 @@ class Random {
     double rest = uniform() * sum;
     Eigen::Index last = 0;  // of those with a weight: where rounding uses up what is left
     for (Eigen::Index i = 0; i < n; ++i) {
-      if (!(weights[i] > 0)) continue;
+      if (!(weight[i] > 0)) continue;
       last = i;
-      if (rest < static_cast<double>(weights[i])) break;
-      rest -= static_cast<double>(weights[i]);
+      if (rest < static_cast<double>(weight[i])) break;
+      rest -= static_cast<double>(weight[i]);
     }
     return last;
   }
