@@ -40,7 +40,7 @@ inline constexpr bool is_eigen_product<Eigen::internal::scalar_product_op<A, B>>
 /// Whether a matrix product has differentiated numbers on one side and others on the other.
 template <class A, class B>
 inline constexpr bool is_mixed_product =
-    !std::is_same_v<A, B> && (Entity<A> || Entity<B>)&&FormulaPart<A>&& FormulaPart<B>;
+    !std::is_same_v<A, B> && (Entity<A> || Entity<B>)&&FormulaPart<A> && FormulaPart<B>;
 
 /// Eigen's description of a differentiated number, from that of the number inside.
 template <class S, class Inner>
