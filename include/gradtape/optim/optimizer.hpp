@@ -44,7 +44,8 @@ class Optimizer {
 
   template <class Model>
   explicit Optimizer(Model& model, const Options& options = {}) : options_(options) {
-    for_each_parameter(model, [this](const std::string&, auto& parameter) { add(parameter); });
+    for_each_parameter(model,
+                       [this](const std::string&, auto& parameter) { this->add(parameter); });
   }
 
   /// Applies the gradients that have arrived since the last step, and clears them.  A parameter
