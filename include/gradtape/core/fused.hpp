@@ -31,7 +31,7 @@ struct FusedOperand {
 };
 
 /// Where a formula's operands come from.
-template <class T, int N>
+template <class T, std::size_t N>
 struct FusedOperands {
   Recording<T>& recording;
   std::array<FusedOperand<T>, N> operand{};
@@ -59,7 +59,7 @@ struct TensorLeaf {
   Tensor<T> tensor;
 
   Recording<T>* recording() const { return TensorHandle<T>::recording(tensor); }
-  template <int N>
+  template <std::size_t N>
   void collect(FusedOperands<T, N>& operands, std::string_view operation) const {
     operands.add(tensor, operation);
   }
@@ -72,7 +72,7 @@ struct ParameterLeaf {
   const Parameter<T>* parameter;
 
   Recording<T>* recording() const { return nullptr; }
-  template <int N>
+  template <std::size_t N>
   void collect(FusedOperands<T, N>& operands, std::string_view operation) const {
     operands.add(operands.recording.tape().parameter(*parameter), operation);
   }
@@ -85,7 +85,7 @@ struct ScalarPart {
   S scalar;
 
   Recording<Scalar>* recording() const { return scalar.recording(); }
-  template <int N>
+  template <std::size_t N>
   void collect(FusedOperands<Scalar, N>& operands, std::string_view operation) const {
     if constexpr (S::is_constant) {
       operands.add(scalar.value());
@@ -100,7 +100,7 @@ struct ScalarPart<Var<T>> {
   Var<T> scalar;
 
   Recording<T>* recording() const { return ScalarHandle<T>::recording(scalar); }
-  template <int N>
+  template <std::size_t N>
   void collect(FusedOperands<T, N>& operands, std::string_view operation) const {
     operands.add(scalar, operation);
   }
@@ -267,7 +267,7 @@ class Lane<Program<Op, A, B, C>, K, X> {
 /// Operands, sizes and strides of one evaluation: dimensions that all operands run through alike
 /// are joined, so that the innermost is as long as it can be.  Innermost strides are 1, or 0 where
 /// an operand is broadcast.
-template <class T, int N>
+template <class T, std::size_t N>
 struct FusedPlan {
   std::array<FusedOperand<T>, N> operand;
   std::array<Index, Shape::max_rank> size;
@@ -342,7 +342,7 @@ struct FusedPlan {
 };
 
 /// y = formula(operands).
-template <class P, class X, class T, int N>
+template <class P, class X, class T, std::size_t N>
 void fused_forward(const FusedPlan<T, N>& plan, T* y) {
   X slots[N];
   for (std::size_t k = 0; k < N; ++k) slots[k] = X(plan.operand[k].value);
@@ -357,7 +357,7 @@ void fused_forward(const FusedPlan<T, N>& plan, T* y) {
 
 /// operand_bar += y_bar dy/d operand, for all operands that need it.  An adjoint of exactly zero
 /// contributes exactly zero, also where a derivative is infinite.
-template <class P, class X, class T, int N>
+template <class P, class X, class T, std::size_t N>
 void fused_backward(const FusedPlan<T, N>& plan, const Node<T>& node, Recording<T>& recording) {
   X slots[N], adjoints[N]{};
   T* target[N];
@@ -405,7 +405,7 @@ void fused_backward(const FusedPlan<T, N>& plan, const Node<T>& node, Recording<
 }
 
 /// Evaluates a formula and records it as one node.
-template <class P, class X, class T, int N>
+template <class P, class X, class T, std::size_t N>
 Tensor<T> record_fused(const FusedOperands<T, N>& operands, std::string_view operation) {
   Recording<T>& recording = operands.recording;
   Shape shape;
@@ -479,7 +479,7 @@ class TensorExpr {
     return detail::record_fused<Program, detail::Lanes<T>>(operands, Op::name);
   }
 
-  template <int N>
+  template <std::size_t N>
   void collect(detail::FusedOperands<T, N>& operands, std::string_view operation) const {
     a_.collect(operands, operation);
     if constexpr (arity > 1) b_.collect(operands, operation);
@@ -489,7 +489,7 @@ class TensorExpr {
   /// Records every operation of the formula by itself.
   Tensor<T> trace(detail::Recording<T>& recording) const {
     using detail::Slot;
-    detail::FusedOperands<T, arity> operands{recording};
+    detail::FusedOperands<T, std::size_t{arity}> operands{recording};
     trace_operand(a_, operands);
     if constexpr (arity > 1) trace_operand(b_, operands);
     if constexpr (arity > 2) trace_operand(c_, operands);
@@ -508,7 +508,7 @@ class TensorExpr {
 
  private:
   template <class X>
-  static void trace_operand(const X& x, detail::FusedOperands<T, arity>& operands) {
+  static void trace_operand(const X& x, detail::FusedOperands<T, std::size_t{arity}>& operands) {
     if constexpr (requires { x.trace(operands.recording); }) {
       operands.add(x.trace(operands.recording), Op::name);
     } else {

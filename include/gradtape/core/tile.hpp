@@ -49,7 +49,7 @@ struct TileMask {
   using Vector [[gnu::vector_size(register_bytes)]] = Lane;
   static constexpr int count = W * static_cast<int>(sizeof(T)) / register_bytes;
 
-  Vector part[count];
+  Vector part[std::size_t{count}];
 };
 
 /// W elements, as vector registers.  Written with the compilers' vector extensions rather than as
@@ -64,7 +64,7 @@ struct Tile {
   static constexpr int lanes = register_bytes / static_cast<int>(sizeof(T));
   static constexpr int count = W / lanes;
 
-  Vector part[count];
+  Vector part[std::size_t{count}];
 
   Tile() = default;
   [[gnu::always_inline]] Tile(T x) {
@@ -293,7 +293,7 @@ template <class T, int W>
 
 template <class T, int W>
 [[gnu::noinline]] Tile<T, W> load_part(const T* p, Index n, T rest) {
-  T padded[W];
+  T padded[std::size_t{W}];
   for (int i = 0; i < W; ++i) padded[i] = rest;
   T* to = padded;
   for_pieces<W>(n, [&](auto size) {
@@ -305,7 +305,7 @@ template <class T, int W>
 }
 template <class T, int W>
 [[gnu::noinline]] void store_part(const Tile<T, W>& x, T* p, Index n) {
-  T padded[W];
+  T padded[std::size_t{W}];
   store_full(x, padded);
   const T* from = padded;
   for_pieces<W>(n, [&](auto size) {
@@ -428,7 +428,7 @@ template <class T, int W>
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> sqrt(const Tile<T, W>& x) {
   // Eigen's square root of floats may be an approximation, which is not right at infinity
-  T lane[W];
+  T lane[std::size_t{W}];
   store(x, lane, W);
   for (T& v : lane) v = std::sqrt(v);
   Tile<T, W> y;

@@ -140,7 +140,7 @@ class Transposed {
   Tensor<Scalar> record_on(detail::Recording<Scalar>& recording) const {
     return detail::record_transpose(detail::on(recording, original()));
   }
-  template <int N>
+  template <std::size_t N>
   void collect(detail::FusedOperands<Scalar, N>& operands, std::string_view operation) const {
     operands.add(record_on(operands.recording), operation);
   }

@@ -65,9 +65,9 @@ T polygamma(T x) {
       return std::numeric_limits<T>::quiet_NaN();
     // (d/dx)^n cot(pi x) is a polynomial in c = cot(pi x), since c' = -pi (1 + c^2)
     const T c = 1 / std::tan(pi_v<T> * fraction);
-    T coefficient[N + 2]{0, pi_v<T>};
+    T coefficient[std::size_t{N + 2}]{0, pi_v<T>};
     for (int n = 0; n < N; ++n) {
-      T next[N + 2]{};
+      T next[std::size_t{N + 2}]{};
       for (int k = 1; k <= n + 1; ++k) {
         next[k - 1] -= pi_v<T> * T(k) * coefficient[k];
         next[k + 1] -= pi_v<T> * T(k) * coefficient[k];
