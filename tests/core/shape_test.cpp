@@ -47,7 +47,9 @@ TEST_CASE("shape: more elements than an index counts are refused") {
   const Index big = Index{1} << 32;
   CHECK_THROWS_AS((Shape{big, big}), ShapeError);
   CHECK_THROWS_WITH((Shape{big, big, 3}), ContainsSubstring("elements"));
-  CHECK(Shape{big, big, 0}.size() == 0);
+  CHECK_THROWS_AS((Shape{0, big, big}), ShapeError);  // so many columns
+  CHECK_THROWS_AS((Shape{big}.with(1, big)), ShapeError);
+  CHECK(Shape{big, 0}.size() == 0);
 }
 
 TEST_CASE("shape: with another size or rank") {

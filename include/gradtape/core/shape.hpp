@@ -72,12 +72,13 @@ class Shape {
   }
 
  private:
+  // a size of 0 does not hide the others: their product is the number of columns, for one
   constexpr void check_size() const {
-    Index size = 1;
-    bool overflows = false;
-    for (const Index factor : size_) overflows |= __builtin_mul_overflow(size, factor, &size);
-    if (overflows && std::find(size_.begin(), size_.end(), Index{0}) == size_.end())
-      detail::fail<ShapeError>("shape: the number of elements is too large");
+    Index product = 1;
+    for (const Index size : size_) {
+      if (__builtin_mul_overflow(product, std::max(size, Index{1}), &product))
+        detail::fail<ShapeError>("shape: the number of elements is too large");
+    }
   }
 
   std::array<Index, max_rank> size_{1, 1, 1, 1};
