@@ -8,6 +8,7 @@
 #include "core/expression.hpp"
 #include "core/fused.hpp"
 #include "core/interop.hpp"
+#include "core/named_array.hpp"
 #include "core/parameter.hpp"
 #include "core/random.hpp"
 #include "core/record.hpp"

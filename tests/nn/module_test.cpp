@@ -75,3 +75,30 @@ TEST_CASE("for_each_parameter: a parameter is a model") {
   });
   CHECK(parameter_count(w) == 3);
 }
+
+namespace {
+
+struct WithMean {
+  Parameter<float> scale{Shape{2}};
+  Buffer<double> mean{Shape{2, 3}};
+  void members(auto&& member) {
+    member("scale", scale);
+    member("mean", mean);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a buffer is stored with a model and not trained", "[nn]") {
+  WithMean model;
+  CHECK(model.mean.value().isZero());
+  CHECK(parameter_count(model) == 2);
+  const std::vector<NamedArray> arrays = named_arrays(model);
+  REQUIRE(arrays.size() == 2);
+  CHECK(arrays[0].name == "scale");
+  CHECK(arrays[0].type == ArrayType::float32);
+  CHECK(arrays[1].name == "mean");
+  CHECK(arrays[1].type == ArrayType::float64);
+  CHECK(arrays[1].shape == Shape{2, 3});
+  CHECK(arrays[1].data == model.mean.data());
+}

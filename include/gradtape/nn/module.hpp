@@ -10,6 +10,7 @@
 /// A member is a parameter, another such struct, or a range (vector, array) or pointer-like thing
 /// (optional, shared_ptr) of those.  Optimizers and files find the parameters by this one function:
 /// "hidden.weight", "hidden.bias", "output.weight", "output.bias"; of a range, "layers.0.weight".
+/// What a file shall keep beside them, though it is not trained, is a `Buffer`.
 
 #include <algorithm>
 #include <ranges>
@@ -18,9 +19,33 @@
 #include <utility>
 #include <vector>
 
+#include "../core/named_array.hpp"
 #include "../core/parameter.hpp"
 
 namespace gradtape {
+
+/// Numbers that belong to a model and are not trained, like running means.  All 0 at first.
+template <class T>
+class Buffer {
+ public:
+  using Scalar = T;
+
+  explicit Buffer(const Shape& shape) : shape_(shape), value_(shape.size()) {
+    std::uninitialized_fill_n(value_.get(), shape.size(), T(0));
+  }
+
+  const Shape& shape() const { return shape_; }
+  Index size() const { return shape_.size(); }
+  MatrixMap<T> value() { return {value_.get(), shape_.rows(), shape_.columns()}; }
+  ConstMatrixMap<T> value() const { return {value_.get(), shape_.rows(), shape_.columns()}; }
+  T* data() { return value_.get(); }
+  const T* data() const { return value_.get(); }
+
+ private:
+  Shape shape_;
+  detail::TensorMemory<T> value_;
+};
+
 namespace detail {
 
 struct AnyMember {
@@ -31,6 +56,11 @@ template <class X>
 inline constexpr bool is_parameter = false;
 template <class T>
 inline constexpr bool is_parameter<Parameter<T>> = true;
+
+template <class X>
+inline constexpr bool is_buffer = false;
+template <class T>
+inline constexpr bool is_buffer<Buffer<T>> = true;
 
 template <class X>
 concept HasMembers = requires(X& x) {
@@ -46,29 +76,30 @@ inline std::string dotted(const std::string& prefix, std::string_view name) {
   return prefix.empty() ? std::string(name) : prefix + "." + std::string(name);
 }
 
+/// Calls f(name, x) for every Parameter and Buffer x.
 template <class Model, class F>
-void visit_parameters(Model& model, const std::string& name, F& f) {
+void visit_leaves(Model& model, const std::string& name, F& f) {
   using M = std::remove_const_t<Model>;
-  if constexpr (is_parameter<M>) {
+  if constexpr (is_parameter<M> || is_buffer<M>) {
     f(std::as_const(name), model);
   } else if constexpr (HasMembers<M>) {
     // `members` only names things, whatever its qualifiers; constness is passed on to what it names
     const_cast<M&>(model).members([&](std::string_view member_name, auto& member) {
       using Member = std::remove_reference_t<decltype(member)>;
       using Passed = std::conditional_t<std::is_const_v<Model>, const Member, Member>;
-      visit_parameters(static_cast<Passed&>(member), dotted(name, member_name), f);
+      visit_leaves(static_cast<Passed&>(member), dotted(name, member_name), f);
     });
   } else if constexpr (std::ranges::range<Model>) {
     std::size_t i = 0;
-    for (auto& member : model) visit_parameters(member, dotted(name, std::to_string(i++)), f);
+    for (auto& member : model) visit_leaves(member, dotted(name, std::to_string(i++)), f);
   } else if constexpr (PointerLike<Model>) {
     using Target = std::remove_reference_t<decltype(*model)>;
     using Passed = std::conditional_t<std::is_const_v<Model>, const Target, Target>;
-    if (static_cast<bool>(model)) visit_parameters<Passed>(*model, name, f);
+    if (static_cast<bool>(model)) visit_leaves<Passed>(*model, name, f);
   } else {
     static_assert(always_false<Model>,
-                  "gradtape: a member of a model must be a Parameter, have a function "
-                  "members(auto&& member), or be a range or a pointer of those");
+                  "gradtape: a member of a model must be a Parameter or a Buffer, have a "
+                  "function members(auto&& member), or be a range or a pointer of those");
   }
 }
 
@@ -79,7 +110,22 @@ void visit_parameters(Model& model, const std::string& name, F& f) {
 /// that two members share is visited under each of its names.
 template <class Model, class F>
 void for_each_parameter(Model& model, F&& f) {
-  detail::visit_parameters(model, std::string(), f);
+  auto select = [&f](const std::string& name, auto& leaf) {
+    if constexpr (detail::is_parameter<std::remove_cvref_t<decltype(leaf)>>) f(name, leaf);
+  };
+  detail::visit_leaves(model, std::string(), select);
+}
+
+/// The parameters and buffers of a model under their names, for files; what two members share is
+/// there under each of its names.
+template <class Model>
+std::vector<NamedArray> named_arrays(Model& model) {
+  std::vector<NamedArray> arrays;
+  auto append = [&arrays](const std::string& name, auto& leaf) {
+    arrays.push_back(named_array(name, leaf.shape(), leaf.data()));
+  };
+  detail::visit_leaves(model, std::string(), append);
+  return arrays;
 }
 
 /// Number of trained numbers in a model; what several members share counts once.
