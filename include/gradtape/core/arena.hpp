@@ -86,6 +86,8 @@ class Arena {
 
   Mark mark() const { return {block_, offset_}; }
 
+  bool is_empty() const { return block_ == 0 && offset_ == 0; }
+
   void rewind(Mark mark) {
     if (mark.block == 0 && mark.offset == 0 && blocks_.size() > 1) join();
     select(mark.block, mark.offset);

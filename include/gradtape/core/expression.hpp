@@ -297,6 +297,7 @@ class ScalarLeaf {
 
   [[gnu::always_inline]] const T& value() const { return value_; }
   [[gnu::always_inline]] Recording<T>* recording() const { return recording_; }
+  [[gnu::always_inline]] Recording<T>* first_recording() const { return recording_; }
 
   [[gnu::always_inline]] Mismatch mismatch(const Recording<T>* recording) const {
     return {
@@ -399,6 +400,17 @@ class ScalarExpr {
     return value_;
   }
 
+  /// The recording of the first operand that is not a number; null: it is a constant.
+  [[gnu::always_inline]] detail::Recording<T>* first_recording() const {
+    if constexpr (A::leaves > 0) {
+      return a_.first_recording();
+    } else if constexpr (B::leaves > 0) {
+      return b_.first_recording();
+    } else {
+      return c_.first_recording();
+    }
+  }
+  /// The recording that the expression is about; null: all of its operands are constants.
   [[gnu::always_inline]] detail::Recording<T>* recording() const {
     detail::Recording<T>* found = a_.recording();
     if constexpr (arity > 1) found = found != nullptr ? found : b_.recording();
@@ -533,16 +545,84 @@ std::uint32_t trace_constant(Recording<T>& recording, const T& value) {
   return recording.paused > 0 ? 0 : recording.append_leaf("constant", value);
 }
 
+/// Longer statements are recorded as they are: comparing all pairs takes the compiler's time.
+inline constexpr int max_merged_operands = 12;
+
+/// Operands of one statement that the compiler sees to be the same scalar, as in x * x, become one:
+///
+///     partial_i y_bar + partial_j y_bar  =  (partial_i + partial_j) y_bar
+///
+/// That saves memory, and the sweep the wait for its own store to `adjoint[x]`.
+template <class T, int N>
+class MergedOperands {
+ public:
+  T partial[N];
+  std::uint32_t operand[N];
+
+  [[gnu::always_inline]] void merge() { merge(std::make_integer_sequence<int, N>()); }
+  [[gnu::always_inline]] std::size_t count() const { return N - static_cast<std::size_t>(merged_); }
+  [[gnu::always_inline]] void write(T* partials, std::uint32_t* operands) const {
+    write(partials, operands, std::make_integer_sequence<int, N>());
+  }
+
+ private:
+  template <int... I>
+  [[gnu::always_inline]] void merge(std::integer_sequence<int, I...>) {
+    (merge_one<I>(std::make_integer_sequence<int, I>()), ...);
+  }
+  template <int I, int... J>
+  [[gnu::always_inline]] void merge_one(std::integer_sequence<int, J...>) {
+    is_merged_[I] = (merge_pair<I, J>() || ...);
+    merged_ += is_merged_[I] ? 1 : 0;
+  }
+  template <int I, int J>
+  [[gnu::always_inline]] bool merge_pair() {
+    if (is_merged_[J] || !__builtin_constant_p(operand[I] == operand[J]) ||
+        operand[I] != operand[J]) {
+      return false;
+    }
+    partial[J] += partial[I];
+    return true;
+  }
+  template <int... I>
+  [[gnu::always_inline]] void write(T* partials, std::uint32_t* operands,
+                                    std::integer_sequence<int, I...>) const {
+    int k = 0;
+    const auto write_one = [&](bool is_merged, T p, std::uint32_t x)
+        __attribute__((always_inline)) {
+      if (is_merged) return;
+      partials[k] = p;
+      operands[k++] = x;
+    };
+    (write_one(is_merged_[I], partial[I], operand[I]), ...);
+  }
+
+  bool is_merged_[N];
+  int merged_ = 0;
+};
+
 template <class E, class T>
 [[gnu::always_inline]] inline std::uint32_t append_statement(const E& e,
                                                              Statements<T>& statements) {
-  return statements.append(E::leaves, [&e](T* partial, std::uint32_t* operand) {
-    e.template push<0>(T(1), partial, operand);
-  });
+  constexpr int n = E::leaves;
+  if constexpr (std::is_floating_point_v<T> && n > 1 && n <= max_merged_operands) {
+    MergedOperands<T, n> operands;
+    e.template push<0>(T(1), operands.partial, operands.operand);
+    operands.merge();
+    return statements.append(
+        operands.count(), [&](T* partial, std::uint32_t* operand)
+                              __attribute__((always_inline)) { operands.write(partial, operand); });
+  } else {
+    return statements.append(n, [&e](T* partial, std::uint32_t* operand)
+                                    __attribute__((always_inline)) {
+                                      e.template push<0>(T(1), partial, operand);
+                                    });
+  }
 }
 
 /// Everything that recording may meet beside the common case: constants among the operands, handles
-/// from before a scope's end, growth, `no_grad`, tracing, and handles to refuse.
+/// from before a scope's end, growth, `no_grad`, tracing, and handles to refuse.  Returns the
+/// statement; 0: the result depends on nothing recorded.
 template <class E, class T>
 [[gnu::cold, gnu::noinline]] std::uint32_t record_carefully(const E& e, Recording<T>* recording) {
   if (recording == nullptr) return 0;
@@ -550,18 +630,6 @@ template <class E, class T>
   if (recording->tracing) return e.trace(*recording);
   if (recording->paused > 0) return 0;
   if (!recording->statements.has_room(E::leaves)) recording->statements.make_room(E::leaves);
-  return append_statement(e, recording->statements);
-}
-
-/// Records a scalar expression as one statement, and returns its number; 0: it depends on nothing
-/// recorded.
-template <class E, class T>
-[[gnu::always_inline]] inline std::uint32_t record_statement(const E& e, Recording<T>* recording) {
-  if (recording == nullptr || !e.mismatch(recording).is_none() ||
-      !recording->statements.has_room(E::leaves)) [[unlikely]] {
-    const E copy(e);  // were its own address to escape, e would live in memory, not in registers
-    return record_carefully(copy, recording);
-  }
   return append_statement(e, recording->statements);
 }
 

@@ -122,6 +122,18 @@ class Recording {
             renamed_.size(),   cleanups_.size(), arena.mark()};
   }
 
+  /// Forgets everything.
+  void clear() {
+    if (holds_scalars_only()) {
+      statements.rewind({});
+      swept_statements_ = swept_nodes_ = 0;
+      begin_epoch();
+      rewound_.assign(1, {rewindings, 0, 0});
+    } else {
+      rewind({});
+    }
+  }
+
   void rewind(const Mark& mark) {
     run_cleanups(mark.cleanups);
     statements.rewind(mark.statements);
@@ -134,8 +146,7 @@ class Recording {
       traced.pop_back();
     swept_statements_ = std::min(swept_statements_, mark.statements.statements + 1);
     swept_nodes_ = std::min(swept_nodes_, mark.nodes);
-    ++rewindings;
-    now = Place::at(0, static_cast<std::uint32_t>(rewindings));
+    begin_epoch();
     while (!rewound_.empty() && rewound_.back().statements >= mark.statements.statements &&
            rewound_.back().nodes >= mark.nodes) {
       rewound_.pop_back();
@@ -305,6 +316,8 @@ class Recording {
   }
 
   bool has_adjoint(std::uint32_t statement) const { return statement < swept_statements_; }
+  /// Of the present epoch, and swept: one comparison, as another epoch is 2^32 or more away.
+  bool has_adjoint(Place place) const { return place.bits - now.bits < swept_statements_; }
   bool has_gradient(std::size_t node) const { return node < swept_nodes_; }
 
   Statements<T> statements;
@@ -351,6 +364,14 @@ class Recording {
       cleanups_.pop_back();
       last.run(last.object);
     }
+  }
+
+  /// Everything else takes memory of the arena.
+  bool holds_scalars_only() const { return arena.is_empty() && traced.empty(); }
+
+  void begin_epoch() {
+    ++rewindings;
+    now = Place::at(0, static_cast<std::uint32_t>(rewindings));
   }
 
   void sweep_statements_down_to(std::size_t last) {

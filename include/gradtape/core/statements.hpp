@@ -178,16 +178,24 @@ class Statements {
     const Count* const count = count_.data();
     const T* partial = partial_.data() + cursor_.operands;
     const std::uint32_t* operand = operand_.data() + cursor_.operands;
+    T y_bar = adjoint[cursor_.statements];
     // where no operands are left, only leaves are
     for (std::size_t statement = cursor_.statements; statement > last && partial != partial_.data();
          --statement) {
       const auto n = static_cast<std::size_t>(count[statement]);
-      const T y_bar = adjoint[statement];
       partial -= n;
       operand -= n;
-      if (is_exact_zero(y_bar)) continue;
-      for (std::size_t k = 0; k < n; ++k) adjoint[operand[k]] += partial[k] * y_bar;
+      if (n == 0 || is_exact_zero(y_bar)) {
+        y_bar = adjoint[statement - 1];
+        continue;
+      }
+      for (std::size_t k = n - 1; k > 0; --k) adjoint[operand[k]] += partial[k] * y_bar;
+      const std::size_t first = operand[0];
+      const T before = adjoint[statement - 1];
+      const T sum = adjoint[first] + partial[0] * y_bar;
+      adjoint[first] = sum;
       visit(statement, adjoint, n, partial, operand);
+      y_bar = first == statement - 1 ? sum : before;
     }
     cursor_.statements = std::min(cursor_.statements, last);
     cursor_.operands = static_cast<std::size_t>(partial - partial_.data());

@@ -66,12 +66,15 @@ class Tape : detail::Recording<T> {
   /// The vector-Jacobian product  seed^T dy/dx,  seed of the shape of y.
   template <class Derived>
   void backward(const Tensor<T>& y, const Eigen::DenseBase<Derived>& seed);
+  /// The gradients of many scalars in one go: values[i] = x[i].grad().
+  /// \throws ShapeError if the spans differ in length, TapeError as `Var::grad` does.
+  void gradients(std::span<const Var<T>> x, std::span<T> values) const;
 
   // The life of a recording.
 
   /// Forgets everything recorded and keeps the memory.  Handles from before are refused from now
   /// on.
-  void clear() { this->rewind({}); }
+  void clear() { Recording::clear(); }
 
   class Scope;
   /// Forgets at the end of its block, also when an exception passes, what was recorded since.

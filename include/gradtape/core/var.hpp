@@ -51,10 +51,8 @@ class Var {
   /// it. \throws TapeError for a constant, a handle that is no longer recorded, or before a
   /// backward pass.
   [[gnu::always_inline]] const T& grad() const {
-    if (recording_ == nullptr || place_.epoch() != recording_->now.epoch() ||
-        !recording_->has_adjoint(place_.index())) [[unlikely]] {
+    if (recording_ == nullptr || !recording_->has_adjoint(place_)) [[unlikely]]
       check_gradient();
-    }
     return recording_->statements.adjoint(place_.index());
   }
 
@@ -96,11 +94,24 @@ class Var {
 
   template <class E>
   [[gnu::always_inline]] void record(const E& e) {
-    detail::Recording<T>* const recording = e.recording();
-    const std::uint32_t statement = detail::record_statement(e, recording);
-    value_ = e.value();
-    recording_ = statement != 0 ? recording : nullptr;
-    place_ = statement != 0 ? detail::Place{recording->now.bits | statement} : detail::Place();
+    detail::Recording<T>* const recording = e.first_recording();
+    if (recording == nullptr || !e.mismatch(recording).is_none() ||
+        !recording->statements.has_room(E::leaves)) [[unlikely]] {
+      const E copy(e);  // were its own address to escape, e would live in memory, not in registers
+      *this = Var(detail::record_carefully(copy, copy.recording()), copy);
+    } else {
+      const std::uint32_t statement = detail::append_statement(e, recording->statements);
+      value_ = e.value();
+      recording_ = recording;
+      place_ = {recording->now.bits | statement};
+    }
+  }
+  /// Statement 0: a constant.
+  template <class E>
+  Var(std::uint32_t statement, const E& e) : value_(e.value()) {
+    if (statement == 0) return;
+    recording_ = e.recording();
+    place_ = {recording_->now.bits | statement};
   }
 
   [[gnu::cold, gnu::noinline]] void check_gradient() const {
@@ -145,6 +156,7 @@ struct ScalarHandle {
     return Var<T>(value, recording, statement);
   }
   static Recording<T>* recording(const Var<T>& x) { return x.recording_; }
+  static Place place(const Var<T>& x) { return x.place_; }
   static std::uint32_t statement(const Var<T>& x) { return x.place_.index(); }
   [[gnu::always_inline]] static ScalarLeaf<T> leaf(const Var<T>& x) {
     return ScalarLeaf<T>(x.value_, x.recording_, x.place_);
@@ -206,6 +218,30 @@ void Tape<T>::variables(std::span<const T> values, std::span<Var<T>> x) {
 }
 
 template <class T>
+void Tape<T>::gradients(std::span<const Var<T>> x, std::span<T> values) const {
+  using Handle = detail::ScalarHandle<T>;
+  if (values.size() != x.size()) {
+    detail::fail<ShapeError>("gradients: ", x.size(), " scalars, ", values.size(), " values");
+  }
+  if (x.empty()) return;
+  std::size_t done = 0;
+  // scalars made in one go stand side by side, so that one test of the range serves for all
+  const detail::Place first = Handle::place(x.front());
+  if (this->has_adjoint(first) && this->has_adjoint(detail::Place{first.bits + x.size() - 1})) {
+    const T* const adjoint = &this->statements.adjoint(first.index());
+    for (; done < x.size() && Handle::recording(x[done]) == this &&
+           Handle::place(x[done]).bits == first.bits + done;
+         ++done) {
+      values[done] = adjoint[done];
+    }
+  }
+  for (; done < x.size(); ++done) {
+    Handle::leaf(x[done]).check_for("gradients", *this);
+    values[done] = x[done].grad();
+  }
+}
+
+template <class T>
 Var<T> Tape<T>::constant(const T& value) {
   return Var<T>(value);
 }
@@ -217,7 +253,8 @@ void Tape<T>::backward(const Var<T>& loss, const T& seed) {
     detail::fail<TapeError>(
         "backward: the loss is a constant: it depends on nothing that is recorded on this tape");
   }
-  detail::ScalarHandle<T>::leaf(loss).check_for("backward", *this);
+  const auto leaf = detail::ScalarHandle<T>::leaf(loss);
+  if (!leaf.mismatch(this).is_none()) leaf.check_for("backward", *this);
   this->begin_sweep();
   this->statements.adjoint(detail::ScalarHandle<T>::statement(loss)) = seed;
   this->run_sweep();
