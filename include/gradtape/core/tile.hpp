@@ -28,9 +28,9 @@ inline constexpr int register_bytes = 32;
 inline constexpr int register_bytes = 16;
 #endif
 
-/// Elements of a tile: 128 bytes.
+/// Elements of a tile: four registers, of which all processors have sixteen or more.
 template <class T>
-inline constexpr int tile_width = static_cast<int>(128 / sizeof(T));
+inline constexpr int tile_width = 4 * register_bytes / static_cast<int>(sizeof(T));
 
 /// Calls f(integral_constant i) for i < n, written out: arrays that loops run over would stay in
 /// memory.
