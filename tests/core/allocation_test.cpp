@@ -7,6 +7,9 @@
 
 #include "catch.hpp"
 #include "gradtape/core/record.hpp"
+#include "gradtape/nn/embedding.hpp"
+#include "gradtape/nn/linear.hpp"
+#include "gradtape/ops/cross_entropy.hpp"
 #include "gradtape/ops/elementwise.hpp"
 #include "gradtape/ops/losses.hpp"
 #include "gradtape/ops/matmul.hpp"
@@ -177,6 +180,32 @@ TEST_CASE("allocation: a classifier") {
     const auto guard = tape.no_grad();
     Tensor p = sigmoid(model(tape.constant(inputs)));
     if (!p.value().allFinite()) throw 1;
+  });
+}
+
+TEST_CASE("allocation: a language model, with lookups, softmax and losses") {
+  Random random(1);
+  nn::Embedding<float> embedding(27, 4, random);
+  nn::Linear<float> hidden(12, 20, random), output(20, 27, random);
+  Tape<float> tape;
+  std::vector<int> words(3 * 8), next(8);
+  const Eigen::Map<const Eigen::Matrix<int, 3, 8>> windows(words.data());
+  check_steps([&] {
+    for (int& word : words) word = static_cast<int>(random.index(27));
+    for (int& word : next) word = static_cast<int>(random.index(27));
+    const auto scope = tape.scope();
+    Tensor h = tanh(hidden(embedding.window(tape, windows)));
+    Tensor z = output(h);
+    Tensor p = softmax(z);
+    Var loss = softmax_cross_entropy(z, next, {.label_smoothing = 0.1f}) +
+               nll(log_softmax(z), next) + mean(square(p - mean(p, Dim(0)))) +
+               0.1f * huber(p, p * 0.5f);
+    tape.backward(loss);
+    for (auto* layer : {&hidden, &output}) {
+      layer->weight.zero_grad();
+      layer->bias.zero_grad();
+    }
+    embedding.weight.zero_grad();
   });
 }
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "gradtape/ops/arithmetic.hpp"
+#include "gradtape/ops/elementwise.hpp"
 
 using namespace gradtape;
 using Catch::Matchers::ContainsSubstring;
@@ -239,6 +239,86 @@ TEST_CASE("tape: an infinite derivative times an adjoint of zero is zero") {
   CHECK(unused.grad() == 0);
   CHECK(cancelled.grad() == 0);
   CHECK(x.grad() == 3);
+}
+
+TEST_CASE("tape: zero times a pole is zero, in one formula as in two") {
+  Tape<double> tape;
+  Var x = tape.variable(0.0), c = tape.variable(0.0);
+  Var root = sqrt(x);
+  Var named = c * root;
+  tape.backward(named);
+  CHECK(x.grad() == 0);
+  Var formula = c * sqrt(x) + 2.0 * x;
+  tape.backward(formula);
+  CHECK(x.grad() == 2);
+  CHECK(c.grad() == 0);
+  Var quotient = c * (c / (x * x)) + c;
+  tape.backward(quotient);
+  CHECK(x.grad() == 0);
+  Tensor tensor = tape.variable(Eigen::Vector3d(0, 4, 0));
+  Tensor product = Tensor(tape.constant(Eigen::Vector3d(0, 3, 2))) * sqrt(tensor);
+  tape.backward(product, Eigen::Vector3d(1, 1, 0));
+  CHECK(tensor.grad() == Eigen::Vector3d(0, 0.75, 0));
+}
+
+TEST_CASE("tape: a scalar that stands several times in a formula") {
+  Tape<double> tape;
+  Var x = tape.variable(3.0), y = tape.variable(2.0);
+  Var f = x * x * y - y * (x + y) / x + x;  // x^2 y - y - y^2 / x + x
+  tape.backward(f);
+  CHECK(f.value() == Approx(18 - 2 - 4.0 / 3 + 3));
+  CHECK(x.grad() == Approx(2 * 3 * 2 + 4.0 / 9 + 1));
+  CHECK(y.grad() == Approx(9 - 1 - 4.0 / 3));
+  Var copy = x;  // the same scalar, where a compiler cannot know it
+  Var<double>* const other = tape.statement_count() > 1 ? &copy : &y;
+  Var square = x * *other;
+  tape.backward(square);
+  CHECK(x.grad() == 6);
+}
+
+TEST_CASE("tape: chains through the first and through other operands") {
+  Tape<double> tape;
+  Var x = tape.variable(2.0), unused = tape.variable(7.0);
+  Var a = x * 3.0;
+  Var b = 5.0 * x + a;  // the statement before is the second operand
+  Var c = b * a;        // and here the first, while the other is used again
+  Var d = c - c * x;
+  tape.backward(d);
+  // d = 24 x^2 (1 - x)
+  CHECK(d.value() == 24 * 4 * (1 - 2));
+  CHECK(x.grad() == 48 * 2 - 72 * 4);
+  CHECK(c.grad() == -1);
+  CHECK(b.grad() == -6);
+  CHECK(unused.grad() == 0);
+}
+
+TEST_CASE("tape: gradients of many scalars at once") {
+  Tape<double> tape, other;
+  const std::vector<double> values{1, 2, 3};
+  std::vector<Var<double>> x(3);
+  std::vector<double> gradient(3);
+  tape.variables(values, x);
+  CHECK_THROWS_WITH(tape.gradients(x, gradient), ContainsSubstring("has no gradient yet"));
+  Var y = x[0] * x[1] * x[2];
+  tape.backward(y);
+  tape.gradients(x, gradient);
+  CHECK(gradient == std::vector<double>{6, 3, 2});
+  const std::vector<Var<double>> mixed{y, x[1], x[1]};
+  tape.gradients(mixed, gradient);
+  CHECK(gradient == std::vector<double>{1, 3, 3});
+  tape.gradients(std::vector<Var<double>>(), std::span<double>());
+
+  CHECK_THROWS_WITH(tape.gradients(x, std::span(gradient).first(2)),
+                    "gradients: 3 scalars, 2 values");
+  CHECK_THROWS_WITH(other.gradients(x, gradient), ContainsSubstring("another tape"));
+  x[1] = 5;
+  CHECK_THROWS_WITH(tape.gradients(x, gradient), ContainsSubstring("a constant"));
+  x[1] = y;
+  std::vector<Var<double>> late(3);
+  tape.variables(values, late);
+  CHECK_THROWS_WITH(tape.gradients(late, gradient), ContainsSubstring("has no gradient yet"));
+  tape.clear();
+  CHECK_THROWS_WITH(tape.gradients(x, gradient), ContainsSubstring("is from before a clear()"));
 }
 
 TEST_CASE("tape: NaN passes on") {

@@ -5,6 +5,10 @@
 ///
 ///     matmul: W is [3, 4], x is [5, 2]: columns of the first (4) must equal rows of the second (5)
 
+#include <charconv>
+#include <concepts>
+#include <initializer_list>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -38,24 +42,56 @@ class FileError : public std::runtime_error {
 
 namespace detail {
 
+/// A piece of a text: a text or a number.
+class TextPart {
+ public:
+  TextPart(std::string_view text) : kind_(Kind::text), text_(text) {}
+  TextPart(const std::string& text) : kind_(Kind::text), text_(text) {}
+  TextPart(const char* text) : kind_(Kind::text), text_(text) {}
+  template <std::integral N>
+  TextPart(N number) : kind_(Kind::integer), integer_(static_cast<long long>(number)) {}
+  template <std::floating_point N>
+  TextPart(N number) : kind_(Kind::real), real_(static_cast<double>(number)) {}
+
+  void append_to(std::string& text) const {
+    char digits[32];
+    const auto written = kind_ == Kind::real
+                             ? std::to_chars(std::begin(digits), std::end(digits), real_)
+                             : std::to_chars(std::begin(digits), std::end(digits), integer_);
+    text += kind_ == Kind::text ? text_ : std::string_view(digits, written.ptr);
+  }
+
+ private:
+  enum class Kind { text, integer, real };
+
+  Kind kind_;
+  std::string_view text_;
+  long long integer_ = 0;
+  double real_ = 0;
+};
+
+[[gnu::cold, gnu::noinline]] inline std::string concat(std::initializer_list<TextPart> parts) {
+  std::string text;
+  for (const TextPart& part : parts) part.append_to(text);
+  return text;
+}
+template <class Error>
+[[noreturn, gnu::cold, gnu::noinline]] void raise(std::initializer_list<TextPart> parts) {
+  throw Error(concat(parts));
+}
+
+// Texts are put together out of line and without templates as far as can be: there are hundreds of
+// them, and compiling each by itself would take longer than all the rest.
+
 template <class... Part>
 std::string concat(const Part&... part) {
-  std::string text;
-  const auto append = [&text](const auto& p) {
-    if constexpr (requires { std::to_string(p); }) {
-      text += std::to_string(p);
-    } else {
-      text += p;
-    }
-  };
-  (append(part), ...);
-  return text;
+  return concat({TextPart(part)...});
 }
 
 /// Makes an error out of line, so that checks cost the hot path a compare and a jump.
 template <class Error, class... Part>
-[[noreturn, gnu::cold, gnu::noinline]] void fail(const Part&... part) {
-  throw Error(concat(part...));
+[[noreturn, gnu::cold]] constexpr void fail(const Part&... part) {
+  raise<Error>({TextPart(part)...});
 }
 
 template <class...>

@@ -19,12 +19,14 @@
 ///     selects = true                 a partial of 0 means "branch not taken": what lies behind it
 ///     contributes
 ///                                    exactly 0, also where its own derivative is infinite or NaN
+///     finite_slopes = true           its partials are finite where operands and result are: what
+///                                    an adjoint of 0 times an infinite one is need not be tested
 
 #include <cmath>
 #include <concepts>
 #include <type_traits>
 
-#include "trace.hpp"
+#include "tracer.hpp"
 
 namespace gradtape {
 
@@ -164,6 +166,10 @@ template <class Op>
 inline constexpr bool op_selects = requires {
   requires Op::selects;
 };
+template <class Op>
+inline constexpr bool has_finite_slopes = requires {
+  requires Op::finite_slopes;
+};
 
 /// A derivative of 1 or -1 everywhere: multiplying by it costs nothing.
 template <int Sign>
@@ -222,18 +228,6 @@ template <class Op, int I, class X>
   }
 }
 
-/// An operand of one traced scalar operation.
-template <class T>
-struct TracedOperand {
-  std::uint32_t statement = 0;
-  T value{}, partial{};
-};
-
-/// Records one traced scalar operation of n operands; one that is not finite is refused.  While
-/// recording is paused that is all.
-template <class T>
-std::uint32_t trace_scalar(Recording<T>& recording, std::string_view operation, const T& value,
-                           std::size_t n, const TracedOperand<T>* operands);
 /// Records a constant of a traced operation, so that drawings have it.
 template <class T>
 std::uint32_t trace_constant(Recording<T>& recording, const T& value);
@@ -452,7 +446,7 @@ class ScalarExpr {
         if (operand.recording() != nullptr) operands[i].partial = static_cast<T>(partial_to<i>());
       }
     });
-    return detail::trace_scalar(recording, Op::name, value_, arity, operands);
+    return recording.tracer->record_scalar(recording, Op::name, value_, arity, operands);
   }
 
  private:
@@ -485,6 +479,10 @@ class ScalarExpr {
     } else if constexpr (!detail::depends_on<Op, arity>(I)) {
       x.template push_zero<K>(partial, operand);
     } else {
+      // in c * sqrt(x) at c = x = 0, zero times infinity is zero, as it is for two named parts
+      if constexpr (!detail::has_finite_slopes<Op>) {
+        if (detail::is_exact_zero(weight)) return x.template push_zero<K>(partial, operand);
+      }
       const auto slope = partial_to<I>();
       if constexpr (detail::op_selects<Op>) {
         if (detail::is_exact_zero(T(slope))) return x.template push_zero<K>(partial, operand);
@@ -517,27 +515,6 @@ void check_scalar_handle(const char* what, const Recording<T>* recording, Place 
     fail<TapeError>(what, ": scalar #", place.index(),
                     " is from before a clear() or the end of a scope: record it again");
   }
-}
-
-template <class T>
-std::uint32_t trace_scalar(Recording<T>& recording, std::string_view operation, const T& value,
-                           std::size_t n, const TracedOperand<T>* operands) {
-  if (!is_finite(value)) {
-    const std::string text = list_text(n, [&](std::size_t i) {
-      return describe_operand(recording, operands[i].statement, operands[i].value);
-    });
-    fail<DomainError>("trace: ", operation, "(", text, ") is ", number_text(value));
-  }
-  if (recording.paused > 0) return 0;
-  recording.statements.make_room(n);
-  const std::uint32_t statement = recording.statements.append(n, [&](T* p, std::uint32_t* o) {
-    for (std::size_t i = 0; i < n; ++i) {
-      p[i] = operands[i].partial;
-      o[i] = operands[i].statement;
-    }
-  });
-  recording.traced.push_back({statement, operation, value});
-  return statement;
 }
 
 template <class T>
@@ -610,13 +587,12 @@ template <class E, class T>
     e.template push<0>(T(1), operands.partial, operands.operand);
     operands.merge();
     return statements.append(
-        operands.count(), [&](T* partial, std::uint32_t* operand)
+        operands.count(), [&](T * partial, std::uint32_t * operand)
                               __attribute__((always_inline)) { operands.write(partial, operand); });
   } else {
-    return statements.append(n, [&e](T* partial, std::uint32_t* operand)
-                                    __attribute__((always_inline)) {
-                                      e.template push<0>(T(1), partial, operand);
-                                    });
+    return statements.append(
+        n, [&e](T * partial, std::uint32_t * operand)
+               __attribute__((always_inline)) { e.template push<0>(T(1), partial, operand); });
   }
 }
 
@@ -627,7 +603,7 @@ template <class E, class T>
 [[gnu::cold, gnu::noinline]] std::uint32_t record_carefully(const E& e, Recording<T>* recording) {
   if (recording == nullptr) return 0;
   e.check(*recording);
-  if (recording->tracing) return e.trace(*recording);
+  if (recording->tracer != nullptr) return e.trace(*recording);
   if (recording->paused > 0) return 0;
   if (!recording->statements.has_room(E::leaves)) recording->statements.make_room(E::leaves);
   return append_statement(e, recording->statements);

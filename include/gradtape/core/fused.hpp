@@ -1,26 +1,25 @@
 #pragma once
 /// \file
-/// Tensor expressions: a whole element-wise formula as one node, evaluated in one pass over memory
-/// forward and one pass backward, tile by tile, with no stored intermediates.
+/// The evaluation of element-wise formulas on tensors: one pass over memory forward and one
+/// backward, tile by tile, with no stored intermediates.
 ///
 ///     forward     for each tile:   load operands -> formula -> store y
-///     backward    for each tile:   load operands, y, y_bar -> formula again -> slopes, from the
-///     root to the
-///                                  operands -> add to their adjoints
+///     backward    for each tile:   load operands, y, y_bar -> formula again
+///                                  -> slopes, from the root to the operands -> add to their
+///                                  adjoints
 ///
-/// In its kernel a formula is only its operations; the operands are numbered slots, so that a
-/// tensor, a parameter, a scalar or a number in the same place share one kernel.
+/// Only the loops over whole tiles are compiled for each formula; what surrounds them is shared by
+/// all: broadcasting, ends that do not fill a tile, runs too short to be worth a loop.
 
 #include <array>
-#include <bit>
+#include <cstring>
 
+#include "formula.hpp"
 #include "tensor.hpp"
-#include "tile.hpp"
 
-namespace gradtape {
-namespace detail {
+namespace gradtape::detail {
 
-/// One operand of a formula as its kernel sees it.
+/// One operand of a formula.
 template <class T>
 struct FusedOperand {
   Node<T>* node = nullptr;  // null: a single number, `value`
@@ -30,528 +29,401 @@ struct FusedOperand {
   std::array<Index, Shape::max_rank> stride{};
 };
 
-/// Where a formula's operands come from.
-template <class T, std::size_t N>
+/// Operands of a formula, in memory of the tape.
+template <class T>
 struct FusedOperands {
   Recording<T>& recording;
-  std::array<FusedOperand<T>, N> operand{};
+  std::string_view operation;
+  FusedOperand<T>* operand;
   int count = 0;
 
-  void add(const Tensor<T>& x, std::string_view operation) {
+  FusedOperands(Recording<T>& tape, std::string_view name, int most)
+      : recording(tape),
+        operation(name),
+        operand(tape.arena.template allocate<FusedOperand<T>>(static_cast<std::size_t>(most))) {}
+
+  void add(const Tensor<T>& x) {
     Node<T>& node = TensorHandle<T>::node(x, operation.data());
     if (TensorHandle<T>::recording(x) != &recording)
       fail<TapeError>(operation, ": a tensor of another tape");
-    operand[static_cast<std::size_t>(count++)] = {.node = &node,
-                                                  .index = TensorHandle<T>::index(x)};
+    append({.node = &node, .index = TensorHandle<T>::index(x)});
   }
-  void add(const T& value) { operand[static_cast<std::size_t>(count++)] = {.value = value}; }
-  void add(const Var<T>& x, std::string_view operation) {
+  void add(const T& value) { append({.value = value}); }
+  void add(const Var<T>& x) {
     ScalarHandle<T>::leaf(x).check_for(operation.data(), recording);
-    operand[static_cast<std::size_t>(count++)] = {.value = x.value(),
-                                                  .statement = ScalarHandle<T>::statement(x)};
+    append({.value = x.value(), .statement = ScalarHandle<T>::statement(x)});
   }
+
+ private:
+  void append(const FusedOperand<T>& x) { new (operand + count++) FusedOperand<T>(x); }
 };
 
-/// A tensor in a formula.
+/// Sizes and strides of one evaluation: dimensions that all operands run through alike are joined,
+/// so that the innermost is as long as it can be.  Innermost strides are 1, or 0 where an operand
+/// is broadcast.
 template <class T>
-struct TensorLeaf {
-  using Scalar = T;
-  Tensor<T> tensor;
-
-  Recording<T>* recording() const { return TensorHandle<T>::recording(tensor); }
-  template <std::size_t N>
-  void collect(FusedOperands<T, N>& operands, std::string_view operation) const {
-    operands.add(tensor, operation);
-  }
-};
-
-/// A parameter in a formula: it comes onto the tape of the other operands.
-template <class T>
-struct ParameterLeaf {
-  using Scalar = T;
-  const Parameter<T>* parameter;
-
-  Recording<T>* recording() const { return nullptr; }
-  template <std::size_t N>
-  void collect(FusedOperands<T, N>& operands, std::string_view operation) const {
-    operands.add(operands.recording.tape().parameter(*parameter), operation);
-  }
-};
-
-/// A scalar, a scalar expression or a number in a tensor formula.
-template <class S>
-struct ScalarPart {
-  using Scalar = typename S::Scalar;
-  S scalar;
-
-  Recording<Scalar>* recording() const { return scalar.recording(); }
-  template <std::size_t N>
-  void collect(FusedOperands<Scalar, N>& operands, std::string_view operation) const {
-    if constexpr (S::is_constant) {
-      operands.add(scalar.value());
-    } else {
-      operands.add(Var<Scalar>(scalar), operation);
-    }
-  }
-};
-template <class T>
-struct ScalarPart<Var<T>> {
-  using Scalar = T;
-  Var<T> scalar;
-
-  Recording<T>* recording() const { return ScalarHandle<T>::recording(scalar); }
-  template <std::size_t N>
-  void collect(FusedOperands<T, N>& operands, std::string_view operation) const {
-    operands.add(scalar, operation);
-  }
-};
-
-// The kernel's view of a formula: operations over numbered slots.
-
-struct Slot {
-  static constexpr int leaves = 1;
-  static constexpr std::uint64_t live = 1;  // slots that the result depends on differentiably
-};
-
-template <class Op, class... P>
-struct Program {
-  static constexpr int leaves = (P::leaves + ...);
-  static constexpr std::uint64_t live = [] {
-    std::uint64_t bits = 0;
-    int first = 0, i = 0;
-    ((bits |= (depends_on<Op, sizeof...(P)>(i++) ? P::live : 0) << first, first += P::leaves), ...);
-    return bits;
-  }();
-};
-
-template <class X>
-struct ProgramOf {
-  using type = Slot;
-};
-template <class Op, class A>
-struct ProgramOf<TensorExpr<Op, A, None, None>> {
-  using type = Program<Op, typename ProgramOf<A>::type>;
-};
-template <class Op, class A, class B>
-struct ProgramOf<TensorExpr<Op, A, B, None>> {
-  using type = Program<Op, typename ProgramOf<A>::type, typename ProgramOf<B>::type>;
-};
-template <class Op, class A, class B, class C>
-struct ProgramOf<TensorExpr<Op, A, B, C>> {
-  using type = Program<Op, typename ProgramOf<A>::type, typename ProgramOf<B>::type,
-                       typename ProgramOf<C>::type>;
-};
-
-/// Bits of the slots below a part of a program that begins at slot K.
-template <class P, int K>
-inline constexpr std::uint64_t slots_of =
-    (P::leaves == 64 ? ~std::uint64_t{0} : ((std::uint64_t{1} << P::leaves) - 1)) << K;
-
-/// A program at work on one tile: X is a tile or a plain number, K the first slot.
-template <class P, int K, class X>
-class Lane;
-
-template <int K, class X>
-class Lane<Slot, K, X> {
- public:
-  [[gnu::always_inline]] explicit Lane(const X* slots) : slots_(slots) {}
-  [[gnu::always_inline]] const X& value() const { return slots_[K]; }
-
-  /// Receives the adjoint of this operand; outside of the mask it is exactly zero.
-  template <class Mask>
-  [[gnu::always_inline]] void push(const X& y_bar, const Mask& mask, std::uint64_t,
-                                   X* adjoints) const {
-    adjoints[K] = select(mask, y_bar, X(Literal<X>(0)));
-  }
-
- private:
-  const X* slots_;
-};
-
-template <class Op, class L, class X, class Mask, class Slope>
-[[gnu::always_inline]] inline void push_to(const L& operand, const Slope& slope, const X& y_bar,
-                                           const Mask& mask, std::uint64_t active, X* adjoints) {
-  if constexpr (op_selects<Op>) {
-    operand.push(X(y_bar * slope), mask & nonzero(slope), active, adjoints);
-  } else {
-    operand.push(X(y_bar * slope), mask, active, adjoints);
-  }
-}
-
-template <class Op, class A, int K, class X>
-class Lane<Program<Op, A>, K, X> {
- public:
-  [[gnu::always_inline]] explicit Lane(const X* slots) : a_(slots), y_(evaluate<Op>(a_.value())) {}
-  [[gnu::always_inline]] Lane(const X* slots, const X& y) : a_(slots), y_(y) {}
-  [[gnu::always_inline]] const X& value() const { return y_; }
-
-  template <class Mask>
-  [[gnu::always_inline]] void push(const X& y_bar, const Mask& mask, std::uint64_t active,
-                                   X* adjoints) const {
-    if constexpr (depends_on<Op, 1>(0)) {
-      push_to<Op>(a_, partial<Op, 0>(a_.value(), None(), None(), y_), y_bar, mask, active,
-                  adjoints);
-    }
-  }
-
- private:
-  Lane<A, K, X> a_;
-  X y_;
-};
-
-template <class Op, class A, class B, int K, class X>
-class Lane<Program<Op, A, B>, K, X> {
- public:
-  [[gnu::always_inline]] explicit Lane(const X* slots)
-      : a_(slots), b_(slots), y_(evaluate<Op>(a_.value(), b_.value())) {}
-  [[gnu::always_inline]] Lane(const X* slots, const X& y) : a_(slots), b_(slots), y_(y) {}
-  [[gnu::always_inline]] const X& value() const { return y_; }
-
-  template <class Mask>
-  [[gnu::always_inline]] void push(const X& y_bar, const Mask& mask, std::uint64_t active,
-                                   X* adjoints) const {
-    push_operand<0>(a_, y_bar, mask, active & slots_of<A, K>, adjoints);
-    push_operand<1>(b_, y_bar, mask, active & slots_of<B, K + A::leaves>, adjoints);
-  }
-
- private:
-  template <int I, class L, class Mask>
-  [[gnu::always_inline]] void push_operand(const L& operand, const X& y_bar, const Mask& mask,
-                                           std::uint64_t active, X* adjoints) const {
-    if constexpr (depends_on<Op, 2>(I)) {
-      if (active == 0) return;
-      push_to<Op>(operand, partial<Op, I>(a_.value(), b_.value(), None(), y_), y_bar, mask, active,
-                  adjoints);
-    }
-  }
-
-  Lane<A, K, X> a_;
-  Lane<B, K + A::leaves, X> b_;
-  X y_;
-};
-
-template <class Op, class A, class B, class C, int K, class X>
-class Lane<Program<Op, A, B, C>, K, X> {
- public:
-  [[gnu::always_inline]] explicit Lane(const X* slots)
-      : a_(slots), b_(slots), c_(slots), y_(evaluate<Op>(a_.value(), b_.value(), c_.value())) {}
-  [[gnu::always_inline]] Lane(const X* slots, const X& y)
-      : a_(slots), b_(slots), c_(slots), y_(y) {}
-  [[gnu::always_inline]] const X& value() const { return y_; }
-
-  template <class Mask>
-  [[gnu::always_inline]] void push(const X& y_bar, const Mask& mask, std::uint64_t active,
-                                   X* adjoints) const {
-    push_operand<0>(a_, y_bar, mask, active & slots_of<A, K>, adjoints);
-    push_operand<1>(b_, y_bar, mask, active & slots_of<B, K + A::leaves>, adjoints);
-    push_operand<2>(c_, y_bar, mask, active & slots_of<C, K + A::leaves + B::leaves>, adjoints);
-  }
-
- private:
-  template <int I, class L, class Mask>
-  [[gnu::always_inline]] void push_operand(const L& operand, const X& y_bar, const Mask& mask,
-                                           std::uint64_t active, X* adjoints) const {
-    if constexpr (depends_on<Op, 3>(I)) {
-      if (active == 0) return;
-      push_to<Op>(operand, partial<Op, I>(a_.value(), b_.value(), c_.value(), y_), y_bar, mask,
-                  active, adjoints);
-    }
-  }
-
-  Lane<A, K, X> a_;
-  Lane<B, K + A::leaves, X> b_;
-  Lane<C, K + A::leaves + B::leaves, X> c_;
-  X y_;
-};
-
-/// Operands, sizes and strides of one evaluation: dimensions that all operands run through alike
-/// are joined, so that the innermost is as long as it can be.  Innermost strides are 1, or 0 where
-/// an operand is broadcast.
-template <class T, std::size_t N>
 struct FusedPlan {
-  std::array<FusedOperand<T>, N> operand;
-  std::array<Index, Shape::max_rank> size;
-  std::uint64_t active;  // slots that need a gradient
+  FusedOperand<T>* operand;
+  int count;
+  Shape shape;  // of the result
+  std::array<Index, Shape::max_rank> size{1, 1, 1, 1};
+  /// Runs are `size[0] * group` elements: where columns are short, several are taken together, and
+  /// operands that do not lie like the result are copied for it.
+  Index group = 1;
+  std::uint64_t active = 0;  // operands that need a gradient
 
-  FusedPlan(const FusedOperands<T, N>& operands, const Shape& shape, std::uint64_t live)
-      : operand(operands.operand), active(0) {
-    size.fill(1);
+  /// `live` are the operands that the formula depends on differentiably.
+  /// \throws ShapeError if the operands do not broadcast.
+  FusedPlan(const FusedOperands<T>& operands, std::uint64_t live)
+      : operand(operands.operand), count(operands.count) {
+    for (int k = 0; k < count; ++k) {
+      if (operand[k].node != nullptr)
+        shape = broadcast(operands.operation, shape, operand[k].node->shape);
+    }
     std::size_t joined = 0;  // dimensions so far; the last of them may still grow
-    std::array<Index, N> run{};
-    run.fill(1);
+    std::array<Index, 64> run{}, stride{};
+    std::fill_n(run.begin(), count, Index{1});
     for (int d = 0; d < shape.rank(); ++d) {
-      std::array<Index, N> stride{};
-      for (std::size_t k = 0; k < N; ++k) {
-        const bool spans = operand[k].node != nullptr && operand[k].node->shape[d] == shape[d];
-        if (spans) stride[k] = run[k];
-        if (spans) run[k] *= shape[d];
+      bool joins = joined > 0;
+      for (int k = 0; k < count; ++k) {
+        const FusedOperand<T>& x = operand[k];
+        const auto i = static_cast<std::size_t>(k);
+        const bool spans = x.node != nullptr && x.node->shape[d] == shape[d];
+        stride[i] = spans ? run[i] : 0;
+        if (spans) run[i] *= shape[d];
+        joins = joins && stride[i] == x.stride[joined - 1] * size[joined - 1];
       }
       if (shape[d] == 1) continue;
-      bool joins = joined > 0;
-      for (std::size_t k = 0; k < N && joins; ++k) {
-        joins = stride[k] == operand[k].stride[joined - 1] * size[joined - 1];
-      }
       if (joins) {
         size[joined - 1] *= shape[d];
         continue;
       }
-      for (std::size_t k = 0; k < N; ++k) operand[k].stride[joined] = stride[k];
+      for (int k = 0; k < count; ++k)
+        operand[k].stride[joined] = stride[static_cast<std::size_t>(k)];
       size[joined++] = shape[d];
     }
-    for (std::size_t k = 0; k < N; ++k) {
-      const bool needed =
-          operand[k].node != nullptr ? needs_grad(*operand[k].node) : operand[k].statement != 0;
-      if (needed) active |= std::uint64_t{1} << k;
+    for (int k = 0; k < count; ++k) {
+      const FusedOperand<T>& x = operand[k];
+      if (x.node != nullptr ? needs_grad(*x.node) : x.statement != 0)
+        active |= std::uint64_t{1} << k;
     }
     active &= live;
+    if (lane_count < Lanes < T >>> 1 && size[0] < short_run && size[1] > 1)
+      group = std::min(size[1], grouped_elements / std::max<Index>(size[0], 1));
   }
 
-  /// Calls f(offset of the result, offset of each operand) for the beginning of each innermost run.
+  bool is_active(int k) const { return (active >> k & 1) != 0; }
+
+ private:
+  static constexpr Index short_run = 4 * lane_count<Lanes<T>>, grouped_elements = 1024;
+};
+
+/// The run that a kernel is at.
+template <class T>
+class FusedRun {
+ public:
+  explicit FusedRun(const FusedPlan<T>& plan) : plan_(plan) {}
+
+  Index size() const { return plan_.size[0] * lines(); }
+  /// Where the result begins, and where an operand.
+  Index begin() const { return begin_; }
+  Index begin(const FusedOperand<T>& x) const {
+    return x.stride[1] * at_[0] + x.stride[2] * at_[1] + x.stride[3] * at_[2];
+  }
+  /// How an operand lies in runs: one number for all of it, or like the result; else it is spread
+  /// out.
+  bool is_single(const FusedOperand<T>& x) const {
+    return x.stride[0] == 0 && (plan_.group == 1 || x.stride[1] == 0);
+  }
+  bool is_alike(const FusedOperand<T>& x) const {
+    return x.stride[0] == 1 && (plan_.group == 1 || x.stride[1] == plan_.size[0]);
+  }
+  /// Calls f(i, k) for element i of the run and the element of the operand there, k behind
+  /// `begin(x)`.
   template <class F>
-  void for_each_run(F&& f) const {
-    std::array<Index, N> offset{};
-    Index y = 0;
-    for (Index c = 0; c < size[3]; ++c) {
-      for (Index b = 0; b < size[2]; ++b) {
-        for (Index a = 0; a < size[1]; ++a) {
-          for (std::size_t k = 0; k < N; ++k) {
-            const auto& s = operand[k].stride;
-            offset[k] = a * s[1] + b * s[2] + c * s[3];
-          }
-          f(y, offset);
-          y += size[0];
-        }
-      }
+  void for_each(const FusedOperand<T>& x, F&& f) const {
+    Index at = 0;
+    for (Index j = 0; j < lines(); ++j) {
+      for (Index i = 0; i < plan_.size[0]; ++i) f(at++, i * x.stride[0] + j * x.stride[1]);
     }
   }
 
-  /// Loads the operands of one tile.
-  template <class X>
-  [[gnu::always_inline]] void load_tile(X* slots, const std::array<Index, N>& offset, Index i,
-                                        Index n) const {
-    for (std::size_t k = 0; k < N; ++k) {
-      if (operand[k].node == nullptr) continue;
-      const T* data = operand[k].node->value + offset[k];
-      if (operand[k].stride[0] != 0) {
-        load(slots[k], data + i, n);
-      } else {
-        slots[k] = X(*data);
-      }
+  /// False behind the last run.
+  [[gnu::noinline]] bool next() {
+    begin_ += size();
+    at_[0] += plan_.group;
+    for (std::size_t d = 1; at_[d - 1] >= plan_.size[d]; ++d) {
+      if (d == 3) return false;
+      at_[d - 1] = 0;
+      ++at_[d];
+    }
+    return true;
+  }
+
+ private:
+  Index lines() const { return std::min(plan_.group, plan_.size[1] - at_[0]); }
+
+  const FusedPlan<T>& plan_;
+  std::array<Index, 3> at_{};
+  Index begin_ = 0;
+};
+
+/// The last n elements of a run as a tile; what is behind them in it counts as 0.
+template <class T>
+T* copy_end(const T* from, Index n, T* tile) {
+  std::copy_n(from, n, tile);
+  std::fill_n(tile + n, lane_count<Lanes<T>> - n, T(0));
+  return tile;
+}
+
+// What a kernel works on in a run: a pointer for each operand, at which whole tiles may be loaded
+// and stored.  Numbers, broadcast operands and ends of runs stand in tiles of their own.
+
+/// Element i of an operand in a run is at[i * step].
+template <class T>
+struct FusedSource {
+  alignas(tensor_alignment) T tile[static_cast<std::size_t>(lane_count<Lanes<T>>)];
+  const T* at = nullptr;
+  Index step = 1;
+  T* spread = nullptr;  // memory for one run
+
+  void begin_run(const FusedRun<T>& run, const FusedOperand<T>& x) {
+    const T* const from = x.node != nullptr ? x.node->value + run.begin(x) : &x.value;
+    step = run.is_single(x) ? 0 : 1;
+    at = step == 0 ? tile : run.is_alike(x) ? from : spread;
+    if (at == tile) {
+      std::fill(std::begin(tile), std::end(tile), *from);
+    } else if (at == spread) {
+      run.for_each(x, [&](Index i, Index k) { spread[i] = from[k]; });
+    }
+  }
+  /// Makes the n elements behind the first `done` a tile.
+  void take_end(Index done, Index n) {
+    if (step != 0) at = copy_end(at + done, n, tile);
+  }
+};
+
+/// What goes to an element of the adjoint of an operand in a run goes to at[i * step].
+template <class T>
+struct FusedTarget {
+  alignas(tensor_alignment) T tile[static_cast<std::size_t>(lane_count<Lanes<T>>)];
+  T* gradient = nullptr;  // of the operand; null: of a scalar, it is `sum`
+  T sum = T(0);
+  T* at = nullptr;
+  Index step = 1;
+  bool assigns = false;
+  bool assigns_all = false;  // the first contribution comes in runs like the result's
+  T* spread = nullptr;       // memory for one run
+  T* end = nullptr;          // where the tile of the run's end belongs
+
+  void begin(const FusedOperand<T>& x, const Shape& result, const Recording<T>& recording) {
+    if (x.node == nullptr) return;
+    const auto [data, first] = gradient_target(*x.node, recording);
+    const Index size = x.node->shape.size();
+    gradient = data;
+    assigns_all = first && x.stride[0] == 1 && size == result.size();
+    if (first && !assigns_all) std::fill_n(data, size, T(0));
+  }
+  void begin_run(const FusedRun<T>& run, const FusedOperand<T>& x) {
+    step = run.is_single(x) ? 0 : 1;
+    at = step == 0 ? tile : run.is_alike(x) ? gradient + run.begin(x) : spread;
+    assigns = at == spread || assigns_all;
+    if (at == tile) std::fill(std::begin(tile), std::end(tile), T(0));
+  }
+  // one after the other, as several operands may be the same tensor
+  void take_end(Index done) {
+    if (step == 0) return;
+    end = at + done;
+    at = tile;
+    std::fill(std::begin(tile), std::end(tile), T(0));
+  }
+  void give_end(Index n) {
+    for (Index i = 0; i < n && step != 0; ++i) end[i] = assigns ? tile[i] : T(end[i] + tile[i]);
+  }
+  void end_run(const FusedRun<T>& run, const FusedOperand<T>& x) {
+    T* const to = gradient != nullptr ? gradient + run.begin(x) : &sum;
+    if (step == 0) {
+      for (const T& share : tile) *to += share;
+    } else if (!run.is_alike(x)) {
+      run.for_each(x, [&](Index i, Index k) { to[k] += spread[i]; });
     }
   }
 };
 
+// The same for all operands; out of line, since kernels are many.
+
+/// Memory for operands that have to be spread out in a run.
+template <class T, class Place>
+[[gnu::noinline]] void prepare_spread(const FusedPlan<T>& plan, Recording<T>& recording,
+                                      Place* places) {
+  if (plan.group == 1) return;
+  for (int k = 0; k < plan.count; ++k) {
+    places[k].spread = recording.arena.template allocate<T>(
+        static_cast<std::size_t>(plan.size[0] * plan.group), tensor_alignment);
+  }
+}
+template <class T>
+[[gnu::noinline]] void begin_run(const FusedPlan<T>& plan, const FusedRun<T>& run,
+                                 FusedSource<T>* sources) {
+  for (int k = 0; k < plan.count; ++k) sources[k].begin_run(run, plan.operand[k]);
+}
+template <class T>
+[[gnu::noinline]] void take_end(const FusedPlan<T>& plan, FusedSource<T>* sources, Index done,
+                                Index n) {
+  for (int k = 0; k < plan.count; ++k) sources[k].take_end(done, n);
+}
+
+template <class T>
+[[gnu::noinline]] void begin_backward(const FusedPlan<T>& plan, Recording<T>& recording,
+                                      FusedTarget<T>* targets) {
+  for (int k = 0; k < plan.count; ++k) {
+    if (plan.is_active(k)) targets[k].begin(plan.operand[k], plan.shape, recording);
+  }
+}
+template <class T>
+[[gnu::noinline]] void begin_run(const FusedPlan<T>& plan, const FusedRun<T>& run,
+                                 FusedTarget<T>* targets) {
+  for (int k = 0; k < plan.count; ++k) {
+    if (plan.is_active(k)) targets[k].begin_run(run, plan.operand[k]);
+  }
+}
+template <class T>
+[[gnu::noinline]] void take_end(const FusedPlan<T>& plan, FusedTarget<T>* targets, Index done) {
+  for (int k = 0; k < plan.count; ++k) {
+    if (plan.is_active(k)) targets[k].take_end(done);
+  }
+}
+template <class T>
+[[gnu::noinline]] void give_end(const FusedPlan<T>& plan, FusedTarget<T>* targets, Index n) {
+  for (int k = 0; k < plan.count; ++k) {
+    if (plan.is_active(k)) targets[k].give_end(n);
+  }
+}
+template <class T>
+[[gnu::noinline]] void end_run(const FusedPlan<T>& plan, const FusedRun<T>& run,
+                               FusedTarget<T>* targets) {
+  for (int k = 0; k < plan.count; ++k) {
+    if (plan.is_active(k)) targets[k].end_run(run, plan.operand[k]);
+  }
+}
+template <class T>
+[[gnu::noinline]] void end_backward(const FusedPlan<T>& plan, Recording<T>& recording,
+                                    const FusedTarget<T>* targets) {
+  for (int k = 0; k < plan.count; ++k) {
+    const std::uint32_t statement = plan.operand[k].statement;
+    if (plan.is_active(k) && statement != 0)
+      recording.statements.adjoint(statement) += targets[k].sum;
+  }
+}
+
 /// y = formula(operands).
-template <class P, class X, class T, std::size_t N>
-void fused_forward(const FusedPlan<T, N>& plan, T* y) {
-  X slots[N];
-  for (std::size_t k = 0; k < N; ++k) slots[k] = X(plan.operand[k].value);
-  plan.for_each_run([&](Index start, const std::array<Index, N>& offset) {
-    for (Index i = 0; i < plan.size[0]; i += lane_count<X>) {
-      const Index n = std::min<Index>(lane_count<X>, plan.size[0] - i);
-      plan.load_tile(slots, offset, i, n);
-      store(Lane<P, 0, X>(slots).value(), y + start + i, n);
+template <class P, class X, class T>
+void fused_forward(const FusedPlan<T>& plan, T* y, Recording<T>& recording) {
+  constexpr Index width = lane_count<X>;
+  FusedSource<T> sources[std::size_t{P::leaves}];
+  T tile[std::size_t{width}];
+  const Arena::Mark mark = recording.arena.mark();
+  prepare_spread(plan, recording, sources);
+  FusedRun<T> run(plan);
+  do {
+    begin_run(plan, run, sources);
+    const Index size = run.size();
+    for (Index done = 0; done < size;) {
+      const bool is_end = size - done < width;
+      const Index count = is_end ? width : (size - done) / width * width;
+      T* const to = is_end ? tile : y + run.begin();
+      if (is_end) take_end(plan, sources, done, size - done);
+      for (Index i = 0; i < count; i += width) {
+        X slots[std::size_t{P::leaves}];
+        unrolled<P::leaves>([&](auto k) { load(slots[k], sources[k].at + i * sources[k].step); });
+        store(Lane<P, 0, X>(slots).value(), to + i);
+      }
+      if (is_end) std::copy_n(tile, size - done, y + run.begin() + done);
+      done += count;
     }
-  });
+  } while (run.next());
+  recording.arena.rewind(mark);
 }
 
 /// operand_bar += y_bar dy/d operand, for all operands that need it.  An adjoint of exactly zero
 /// contributes exactly zero, also where a derivative is infinite.
-template <class P, class X, class T, std::size_t N>
-void fused_backward(const FusedPlan<T, N>& plan, const Node<T>& node, Recording<T>& recording) {
-  X slots[N], adjoints[N]{};
-  T* target[N];
-  bool assigns[N];
-  T sums[N];
-  for (std::size_t k = 0; k < N; ++k) {
-    const FusedOperand<T>& operand = plan.operand[k];
-    slots[k] = X(operand.value);
-    sums[k] = T(0);
-    target[k] = nullptr;
-    assigns[k] = false;
-    if (operand.node == nullptr || (plan.active >> k & 1) == 0) continue;
-    const auto [data, first] = gradient_target(*operand.node, recording);
-    target[k] = data;
-    // the only element of an operand is summed into, as that of a broadcast one
-    assigns[k] = first && operand.stride[0] != 0 && operand.node->shape.size() == node.shape.size();
-    if (first && !assigns[k]) std::fill_n(data, operand.node->shape.size(), T(0));
-  }
-  plan.for_each_run([&](Index start, const std::array<Index, N>& offset) {
-    for (Index i = 0; i < plan.size[0]; i += lane_count<X>) {
-      const Index n = std::min<Index>(lane_count<X>, plan.size[0] - i);
-      plan.load_tile(slots, offset, i, n);
-      X y, y_bar;
-      load(y, node.value + start + i, n);
-      load(y_bar, node.grad + start + i, n);
-      Lane<P, 0, X>(slots, y).push(y_bar, nonzero(y_bar), plan.active, adjoints);
-      for (std::size_t k = 0; k < N; ++k) {
-        if ((plan.active >> k & 1) == 0) continue;
-        if (target[k] == nullptr) {
-          sums[k] += sum_of(adjoints[k]);
-        } else if (plan.operand[k].stride[0] == 0) {
-          target[k][offset[k]] += sum_of(adjoints[k]);
-        } else if (assigns[k]) {
-          store(adjoints[k], target[k] + offset[k] + i, n);
-        } else {
-          add_to(adjoints[k], target[k] + offset[k] + i, n);
-        }
+template <class P, class X, class T>
+void fused_backward(const FusedPlan<T>& plan, const Node<T>& node, Recording<T>& recording) {
+  constexpr Index width = lane_count<X>;
+  FusedSource<T> sources[std::size_t{P::leaves}];
+  FusedTarget<T> targets[std::size_t{P::leaves}];
+  T y_tile[std::size_t{width}], y_bar_tile[std::size_t{width}];
+  const Arena::Mark mark = recording.arena.mark();
+  prepare_spread(plan, recording, sources);
+  prepare_spread(plan, recording, targets);
+  begin_backward(plan, recording, targets);
+  FusedRun<T> run(plan);
+  do {
+    begin_run(plan, run, sources);
+    begin_run(plan, run, targets);
+    const Index size = run.size();  // 0 in a result without elements: then there is one run
+    for (Index done = 0; done < size;) {
+      const T *y = node.value + run.begin() + done, *y_bar = node.grad + run.begin() + done;
+      const bool is_end = size - done < width;
+      const Index count = is_end ? width : (size - done) / width * width;
+      if (is_end) {
+        take_end(plan, sources, done, size - done);
+        take_end(plan, targets, done);
+        y = copy_end(y, size - done, y_tile);
+        y_bar = copy_end(y_bar, size - done, y_bar_tile);
       }
+      for (Index i = 0; i < count; i += width) {
+        X slots[std::size_t{P::leaves}], adjoints[std::size_t{P::leaves}]{}, at_y, bar;
+        unrolled<P::leaves>([&](auto k) { load(slots[k], sources[k].at + i * sources[k].step); });
+        load(at_y, y + i);
+        load(bar, y_bar + i);
+        Lane<P, 0, X>(slots, at_y).push(bar, nonzero(bar), plan.active, adjoints);
+        unrolled<P::leaves>([&](auto k) {
+          if (!plan.is_active(k)) return;
+          T* const to = targets[k].at + i * targets[k].step;
+          if (!targets[k].assigns) {
+            X sum;
+            load(sum, to);
+            adjoints[k] = sum + adjoints[k];
+          }
+          store(adjoints[k], to);
+        });
+      }
+      if (is_end) give_end(plan, targets, size - done);
+      done += count;
     }
-  });
-  for (std::size_t k = 0; k < N; ++k) {
-    if (plan.operand[k].statement != 0)
-      recording.statements.adjoint(plan.operand[k].statement) += sums[k];
-  }
+    end_run(plan, run, targets);
+  } while (run.next());
+  end_backward(plan, recording, targets);
+  recording.arena.rewind(mark);
 }
 
-/// Evaluates a formula and records it as one node.
-template <class P, class X, class T, std::size_t N>
-Tensor<T> record_fused(const FusedOperands<T, N>& operands, std::string_view operation) {
-  Recording<T>& recording = operands.recording;
-  Shape shape;
-  for (const FusedOperand<T>& operand : operands.operand) {
-    if (operand.node != nullptr) shape = broadcast(operation, shape, operand.node->shape);
-  }
-  const FusedPlan<T, N> plan(operands, shape, P::live);
-  Node<T>& node = recording.append_node(operation, shape, plan.active != 0);
-  if (shape.size() > 0) fused_forward<P, X>(plan, node.value);
-  if (node.grad != nullptr) {
-    recording.set_backward(
-        node, [plan, &recording](Node<T>& y) { fused_backward<P, X>(plan, y, recording); });
-  }
-  recording.set_operands(node, N, [&](std::size_t k) {
+/// The node of a result, its value not yet computed.
+template <class T>
+[[gnu::noinline]] Node<T>& append_fused_node(const FusedOperands<T>& operands,
+                                             const FusedPlan<T>& plan) {
+  Node<T>& node = operands.recording.append_node(operands.operation, plan.shape, plan.active != 0);
+  operands.recording.set_operands(node, static_cast<std::size_t>(plan.count), [&](std::size_t k) {
     const FusedOperand<T>& x = plan.operand[k];
     return x.node != nullptr ? Edge{x.index, false}
                              : Edge{x.statement != 0 ? x.statement : x.index, true};
   });
+  return node;
+}
+
+/// Evaluates a formula and records it as one node.
+template <class P, class T>
+Tensor<T> record_fused(const FusedOperands<T>& operands) {
+  using X = Lanes<T>;
+  Recording<T>& recording = operands.recording;
+  const FusedPlan<T> plan(operands, P::live);
+  Node<T>& node = append_fused_node(operands, plan);
+  if (node.shape.size() > 0) fused_forward<P, X>(plan, node.value, recording);
+  if (node.grad != nullptr) {
+    recording.set_backward(
+        node, [plan, &recording](Node<T>& y) { fused_backward<P, X>(plan, y, recording); });
+  }
   return TensorHandle<T>::make(recording, node);
 }
 
-}  // namespace detail
-
-/// A tensor formula.
-template <class Op, class A, class B, class C>
-class TensorExpr {
- public:
-  using Scalar = typename A::Scalar;
-  using T = Scalar;
-  static constexpr int arity = std::is_same_v<B, detail::None>   ? 1
-                               : std::is_same_v<C, detail::None> ? 2
-                                                                 : 3;
-  using Program = typename detail::ProgramOf<TensorExpr>::type;
-  static_assert(Program::leaves <= 64,
-                "gradtape: more than 64 operands in one tensor expression: name its parts");
-
-  explicit TensorExpr(const A& a, const B& b = {}, const C& c = {}) : a_(a), b_(b), c_(c) {}
-
-  template <class X = T>
-  ConstMatrixMap<X> grad() const {
-    static_assert(detail::always_false<X>,
-                  "gradtape: an unnamed expression has no gradient: name it, Tensor y = ...");
-  }
-  template <class X = T>
-  ConstMatrixMap<X> value() const {
-    static_assert(detail::always_false<X>,
-                  "gradtape: a tensor expression is computed when it is named: Tensor y = ...");
-  }
-
-  /// The tape of the operands; null if there are only parameters and numbers.
-  detail::Recording<T>* recording() const {
-    detail::Recording<T>* found = a_.recording();
-    if constexpr (arity > 1) found = found != nullptr ? found : b_.recording();
-    if constexpr (arity > 2) found = found != nullptr ? found : c_.recording();
-    return found;
-  }
-
-  /// Evaluates and records it as one node; while tracing, as one node for each operation.
-  Tensor<T> record() const {
-    detail::Recording<T>* recording = this->recording();
-    if (recording == nullptr) {
-      detail::fail<TapeError>(Op::name,
-                              ": no operand is on a tape: put one there with tape.parameter(w)");
-    }
-    return record_on(*recording);
-  }
-  Tensor<T> record_on(detail::Recording<T>& recording) const {
-    if (recording.tracing) return trace(recording);
-    detail::FusedOperands<T, Program::leaves> operands{recording};
-    collect(operands, Op::name);
-    return detail::record_fused<Program, detail::Lanes<T>>(operands, Op::name);
-  }
-
-  template <std::size_t N>
-  void collect(detail::FusedOperands<T, N>& operands, std::string_view operation) const {
-    a_.collect(operands, operation);
-    if constexpr (arity > 1) b_.collect(operands, operation);
-    if constexpr (arity > 2) c_.collect(operands, operation);
-  }
-
-  /// Records every operation of the formula by itself.
-  Tensor<T> trace(detail::Recording<T>& recording) const {
-    using detail::Slot;
-    detail::FusedOperands<T, std::size_t{arity}> operands{recording};
-    trace_operand(a_, operands);
-    if constexpr (arity > 1) trace_operand(b_, operands);
-    if constexpr (arity > 2) trace_operand(c_, operands);
-    using Single =
-        std::conditional_t<arity == 1, detail::Program<Op, Slot>,
-                           std::conditional_t<arity == 2, detail::Program<Op, Slot, Slot>,
-                                              detail::Program<Op, Slot, Slot, Slot>>>;
-    for (detail::FusedOperand<T>& x : operands.operand) {
-      if (x.node == nullptr && x.statement == 0)
-        x.index = detail::trace_constant(recording, x.value);
-    }
-    const Tensor<T> y = detail::record_fused<Single, T>(operands, Op::name);
-    detail::check_value(recording, detail::TensorHandle<T>::index(y), true);
-    return y;
-  }
-
- private:
-  template <class X>
-  static void trace_operand(const X& x, detail::FusedOperands<T, std::size_t{arity}>& operands) {
-    if constexpr (requires { x.trace(operands.recording); }) {
-      operands.add(x.trace(operands.recording), Op::name);
-    } else {
-      x.collect(operands, Op::name);
-    }
-  }
-
-  A a_;
-  [[no_unique_address]] B b_;
-  [[no_unique_address]] C c_;
-};
-
-namespace detail {
-
-/// Something as a part of a tensor formula on tapes of T.
-template <class T, class X>
-auto lift_tensor(const X& x) {
-  if constexpr (std::is_same_v<X, Tensor<T>>) {
-    return TensorLeaf<T>{x};
-  } else if constexpr (std::is_same_v<X, Parameter<T>>) {
-    return ParameterLeaf<T>{&x};
-  } else if constexpr (kind_of<X> == Kind::tensor && depth_of<X> == depth_of<Tensor<T>>) {
-    return x;
-  } else if constexpr (std::is_same_v<X, Var<T>>) {
-    return ScalarPart<Var<T>>{x};
-  } else {
-    return ScalarPart<decltype(lift_scalar<T>(x))>{lift_scalar<T>(x)};
-  }
-}
-
-/// An operation on anything that it takes: the one place where formulas are made.
-template <class Op, class... X>
-[[gnu::always_inline]] inline auto apply(const X&... x) {
-  using F = Formula<X...>;
-  using T = typename F::Scalar;
-  if constexpr (F::kind == Kind::dual) {
-    return apply_dual<Op, T>(x...);
-  } else if constexpr (F::kind == Kind::tensor) {
-    return TensorExpr<Op, decltype(lift_tensor<T>(x))...>(lift_tensor<T>(x)...);
-  } else {
-    return ScalarExpr<Op, decltype(lift_scalar<T>(x))...>(lift_scalar<T>(x)...);
-  }
-}
-
-}  // namespace detail
-}  // namespace gradtape
+}  // namespace gradtape::detail

@@ -19,7 +19,8 @@
 
 #include <initializer_list>
 
-#include "fused.hpp"
+#include "tensor_expression.hpp"
+#include "trace.hpp"
 
 namespace gradtape {
 namespace detail {
@@ -66,7 +67,8 @@ Tensor<T> record_tensor(std::string_view operation, const Shape& shape, const Te
   forward(MatrixMap<T>(node.value, shape.rows(), shape.columns()));
   if (node.grad != nullptr) recording.set_backward(node, [backward, y](Node<T>&) { backward(y); });
   remember_operands(recording, node, operands);
-  if (recording.tracing) check_value(recording, TensorHandle<T>::index(y), false);
+  if (recording.tracer != nullptr)
+    recording.tracer->check_value(recording, TensorHandle<T>::index(y), false);
   return y;
 }
 
@@ -75,11 +77,9 @@ Var<T> record_reduction(std::string_view operation, const Tensors& operands, con
                         Backward&& backward) {
   const CommonTape<T> common(operation, operands);
   Recording<T>& recording = *common.recording;
-  if (recording.tracing && !is_finite(value)) {
-    const std::string text = list_text(operands.size(), [&](std::size_t i) {
-      return recording.describe_node(TensorHandle<T>::index(std::data(operands)[i]));
-    });
-    fail<DomainError>("trace: ", operation, "(", text, ") is ", number_text(value));
+  if (recording.tracer != nullptr) {
+    recording.tracer->check_reduction(recording, operation, value, operands.size(),
+                                      std::data(operands));
   }
   if (!common.needs_grad) return Var<T>(value);
   const std::uint32_t statement = recording.append_leaf(operation, value);

@@ -88,14 +88,8 @@ struct Place {
 template <class T>
 class Recording;
 
-// What a sweep looks at while tracing (trace.hpp).
 template <class T>
-void check_before_sweep(const Recording<T>& recording);
-template <class T>
-void check_statement_sweep(const Recording<T>& recording, std::uint32_t y, const T* adjoint,
-                           std::size_t n, const T* partial, const std::uint32_t* operand);
-template <class T>
-void check_node_sweep(const Recording<T>& recording, std::size_t index);
+struct Tracer;
 
 template <class T>
 class Recording {
@@ -176,7 +170,7 @@ class Recording {
   std::uint32_t append_leaf(std::string_view operation, const T& value) {
     if (!statements.has_room_for_leaf()) statements.make_room_for_leaf();
     const std::uint32_t statement = statements.append_leaf();
-    if (tracing) traced.push_back({statement, operation, value});
+    if (tracer != nullptr) traced.push_back({statement, operation, value});
     return statement;
   }
 
@@ -296,13 +290,13 @@ class Recording {
   }
 
   void sweep_all() {
-    if (tracing) check_before_sweep(*this);
+    if (tracer != nullptr) tracer->check_before_sweep(*this);
     for (std::size_t i = nodes.size(); i-- > 0;) {
       Node<T>& node = *nodes[i];
       sweep_statements_down_to(node.statements_before);
       if (node.backward == nullptr || !is_reached(node)) continue;
       node.backward(node);
-      if (tracing) check_node_sweep(*this, i);
+      if (tracer != nullptr) tracer->check_node_sweep(*this, i);
     }
     sweep_statements_down_to(0);
   }
@@ -327,8 +321,8 @@ class Recording {
   std::uint64_t rewindings = 0;
   Place now;  // position 0 of the present epoch, which is the number of rewindings
   std::uint32_t sweep = 0;
-  int paused = 0;  // no_grad guards
-  bool tracing = false;
+  int paused = 0;                     // no_grad guards
+  const Tracer<T>* tracer = nullptr;  // null: not tracing
 
  private:
   /// A rewinding, by its number: of the handles from before it those survive whose position is
@@ -375,11 +369,8 @@ class Recording {
   }
 
   void sweep_statements_down_to(std::size_t last) {
-    if (tracing) [[unlikely]] {
-      statements.sweep_down_to(last, [this](std::size_t y, const T* adjoint, std::size_t n,
-                                            const T* partial, const std::uint32_t* operand) {
-        check_statement_sweep(*this, static_cast<std::uint32_t>(y), adjoint, n, partial, operand);
-      });
+    if (tracer != nullptr) [[unlikely]] {
+      tracer->sweep_statements(*this, last);
     } else {
       statements.sweep_down_to(last, [](auto&&...) {});
     }

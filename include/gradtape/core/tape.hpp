@@ -87,10 +87,7 @@ class Tape : detail::Recording<T> {
   /// While on, every operation becomes a node of its own with a label, and the first NaN or
   /// infinity, of a value or of a gradient, stops with a DomainError that names where it arose.
   /// Every operation is looked at, also one whose result `where` does not take.
-  void trace(bool on) {
-    this->tracing = on;
-    divert();
-  }
+  void trace(bool on);
 
   // The size of a recording.
 
@@ -109,7 +106,7 @@ class Tape : detail::Recording<T> {
   }
 
  private:
-  void divert() { this->statements.divert(this->tracing || this->paused > 0); }
+  void divert() { this->statements.divert(this->tracer != nullptr || this->paused > 0); }
   Tensor<T> leaf(std::string_view operation, const Shape& shape, bool needs_grad,
                  std::string_view name);
   template <class Derived>

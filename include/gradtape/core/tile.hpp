@@ -289,6 +289,24 @@ template <class T, int W>
   });
 }
 
+/// All lanes of X from memory, and back.
+template <class T>
+[[gnu::always_inline]] inline void load(T& x, const T* p) {
+  x = *p;
+}
+template <class T, int W>
+[[gnu::always_inline]] inline void load(Tile<T, W>& x, const T* p) {
+  x = load_full<T, W>(p);
+}
+template <class T>
+[[gnu::always_inline]] inline void store(const T& x, T* p) {
+  *p = x;
+}
+template <class T, int W>
+[[gnu::always_inline]] inline void store(const Tile<T, W>& x, T* p) {
+  store_full(x, p);
+}
+
 // A tile that is not full goes through memory, out of line: it is the last of a run.
 
 template <class T, int W>

@@ -11,7 +11,8 @@
 #include <charconv>
 #include <cmath>
 
-#include "recording.hpp"
+#include "fused.hpp"
+#include "tracer.hpp"
 
 namespace gradtape::detail {
 
@@ -64,6 +65,28 @@ inline std::string position_text(const Shape& shape, Index element) {
                 "]");
 }
 
+template <class T>
+std::uint32_t record_traced_scalar(Recording<T>& recording, std::string_view operation,
+                                   const T& value, std::size_t n,
+                                   const TracedOperand<T>* operands) {
+  if (!is_finite(value)) {
+    const std::string text = list_text(n, [&](std::size_t i) {
+      return describe_operand(recording, operands[i].statement, operands[i].value);
+    });
+    fail<DomainError>("trace: ", operation, "(", text, ") is ", number_text(value));
+  }
+  if (recording.paused > 0) return 0;
+  recording.statements.make_room(n);
+  const std::uint32_t statement = recording.statements.append(n, [&](T* p, std::uint32_t* o) {
+    for (std::size_t i = 0; i < n; ++i) {
+      p[i] = operands[i].partial;
+      o[i] = operands[i].statement;
+    }
+  });
+  recording.traced.push_back({statement, operation, value});
+  return statement;
+}
+
 /// The size if all are finite.
 template <class T>
 Index first_not_finite(const T* x, Index size) {
@@ -71,15 +94,14 @@ Index first_not_finite(const T* x, Index size) {
 }
 
 /// The element of an operand that broadcasts to an element of a result.
-template <class T>
-const T& broadcast_element(const Node<T>& operand, const Shape& result, Index element) {
+inline Index broadcast_position(const Shape& operand, const Shape& result, Index element) {
   Index position = 0, run = 1;
   for (int d = 0; d < result.rank(); ++d) {
-    if (operand.shape[d] != 1) position += element % result[d] * run;
-    run *= operand.shape[d];
+    if (operand[d] != 1) position += element % result[d] * run;
+    run *= operand[d];
     element /= result[d];
   }
-  return operand.value[position];
+  return position;
 }
 
 /// Stops at a result that is not finite.  Of an element-wise operation the operands' elements are
@@ -95,7 +117,8 @@ void check_value(const Recording<T>& recording, std::size_t index, bool is_eleme
     std::string text = recording.describe_node(edge.index);
     if (is_element_wise) {
       text += " = ";
-      text += number_text(broadcast_element(*recording.nodes[edge.index], node.shape, k));
+      const Node<T>& operand = *recording.nodes[edge.index];
+      text += number_text(operand.value[broadcast_position(operand.shape, node.shape, k)]);
     }
     return text;
   });
@@ -185,4 +208,106 @@ void check_node_sweep(const Recording<T>& recording, std::size_t index) {
   }
 }
 
+template <class T>
+void sweep_traced_statements(Recording<T>& recording, std::size_t last) {
+  recording.statements.sweep_down_to(last, [&recording](std::size_t y, const T* adjoint,
+                                                        std::size_t n, const T* partial,
+                                                        const std::uint32_t* operand) {
+    check_statement_sweep(recording, static_cast<std::uint32_t>(y), adjoint, n, partial, operand);
+  });
+}
+
+/// Calls visit(element, x) for every element of the result, x its operands.
+template <class T, class Visit>
+void for_each_element(const FusedPlan<T>& plan, Visit&& visit) {
+  T x[3]{};
+  for (Index i = 0; i < plan.shape.size(); ++i) {
+    for (int k = 0; k < plan.count; ++k) {
+      const FusedOperand<T>& from = plan.operand[k];
+      x[k] = from.node != nullptr
+                 ? from.node->value[broadcast_position(from.node->shape, plan.shape, i)]
+                 : from.value;
+    }
+    visit(i, static_cast<const T*>(x));
+  }
+}
+
+template <class T>
+void sweep_traced_elementwise(const FusedPlan<T>& plan, const NumberOperation<T>& operation,
+                              const Node<T>& node, Recording<T>& recording) {
+  FusedTarget<T> targets[3];
+  begin_backward(plan, recording, targets);
+  for (int k = 0; k < plan.count; ++k) {
+    if (targets[k].assigns_all) std::fill_n(targets[k].gradient, plan.shape.size(), T(0));
+  }
+  for_each_element(plan, [&](Index i, const T* x) {
+    if (is_exact_zero(node.grad[i])) return;
+    for (int k = 0; k < plan.count; ++k) {
+      if (!plan.is_active(k)) continue;
+      const T slope = operation.partial(x, node.value[i], k);
+      if (operation.selects && is_exact_zero(slope)) continue;
+      const FusedOperand<T>& to = plan.operand[k];
+      T& sum = to.node != nullptr
+                   ? targets[k].gradient[broadcast_position(to.node->shape, plan.shape, i)]
+                   : targets[k].sum;
+      sum += T(node.grad[i] * slope);
+    }
+  });
+  end_backward(plan, recording, targets);
+}
+
+/// One operation as a node of its own, computed number by number.
+template <class T>
+Tensor<T> record_traced_elementwise(const FusedOperands<T>& operands,
+                                    const NumberOperation<T>& operation) {
+  Recording<T>& recording = operands.recording;
+  std::uint64_t live = 0;
+  for (int k = 0; k < operands.count; ++k) {
+    FusedOperand<T>& x = operands.operand[k];
+    if (x.node == nullptr && x.statement == 0) x.index = trace_constant(recording, x.value);
+    live |= std::uint64_t{operation.depends_on[k]} << k;
+  }
+  const FusedPlan<T> plan(operands, live);
+  Node<T>& node = append_fused_node(operands, plan);
+  for_each_element(plan, [&](Index i, const T* x) { node.value[i] = operation.value(x); });
+  if (node.grad != nullptr) {
+    recording.set_backward(node, [plan, &operation, &recording](Node<T>& y) {
+      sweep_traced_elementwise(plan, operation, y, recording);
+    });
+  }
+  check_value(recording, recording.last_node(), true);
+  return TensorHandle<T>::make(recording, node);
+}
+
+template <class T>
+void check_traced_reduction(const Recording<T>& recording, std::string_view operation,
+                            const T& value, std::size_t n, const Tensor<T>* operands) {
+  if (is_finite(value)) return;
+  const std::string text = list_text(n, [&](std::size_t i) {
+    return recording.describe_node(TensorHandle<T>::index(operands[i]));
+  });
+  fail<DomainError>("trace: ", operation, "(", text, ") is ", number_text(value));
+}
+
+template <class T>
+inline constexpr Tracer<T> tracer = {
+    .record_scalar = record_traced_scalar<T>,
+    .record_elementwise = record_traced_elementwise<T>,
+    .check_value = check_value<T>,
+    .check_reduction = check_traced_reduction<T>,
+    .check_before_sweep = check_before_sweep<T>,
+    .sweep_statements = sweep_traced_statements<T>,
+    .check_node_sweep = check_node_sweep<T>,
+};
+
 }  // namespace gradtape::detail
+
+namespace gradtape {
+
+template <class T>
+void Tape<T>::trace(bool on) {
+  this->tracer = on ? &detail::tracer<T> : nullptr;
+  divert();
+}
+
+}  // namespace gradtape

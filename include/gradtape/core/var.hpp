@@ -207,7 +207,7 @@ void Tape<T>::variables(std::span<const T> values, std::span<Var<T>> x) {
   if (values.size() != x.size()) {
     detail::fail<ShapeError>("variables: ", values.size(), " values for ", x.size(), " scalars");
   }
-  if (this->tracing || this->paused > 0) {
+  if (this->tracer != nullptr || this->paused > 0) {
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = variable(values[i]);
     return;
   }

@@ -12,7 +12,7 @@
 #include <iosfwd>
 #include <limits>
 
-#include "../core/fused.hpp"
+#include "../core/tensor_expression.hpp"
 
 namespace gradtape {
 

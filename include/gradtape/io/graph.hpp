@@ -21,7 +21,7 @@
 #include <string_view>
 #include <vector>
 
-#include "../core/tensor.hpp"
+#include "../core/trace.hpp"
 
 namespace gradtape::io {
 

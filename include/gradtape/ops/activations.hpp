@@ -32,6 +32,7 @@ template <class X>
 /// Computed as max(x, 0) + ln(1 + exp(-|x|)), so that it neither overflows nor loses the left tail.
 struct Softplus {
   static constexpr std::string_view name = "softplus";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     const X zero(Literal<X>(0));
@@ -48,6 +49,7 @@ struct Softplus {
 /// tail.
 struct LogSigmoid {
   static constexpr std::string_view name = "log_sigmoid";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     const X zero(Literal<X>(0));
@@ -122,6 +124,7 @@ struct Elu {
 /// Computed by erfc, so that the left tail is not lost.
 struct Gelu {
   static constexpr std::string_view name = "gelu";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     const X low(Literal<X>(-1e5));
@@ -149,6 +152,7 @@ struct Gelu {
 /// x_bar += y_bar s (1 + 2 x u' (1 - s)),  s = sigmoid(2 u).  Source: Hendrycks, Gimpel (2016).
 struct GeluTanh {
   static constexpr std::string_view name = "gelu_tanh";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     const X z = moderate(x);
@@ -182,6 +186,7 @@ struct GeluTanh {
 /// s = sigmoid(x).
 struct Silu {
   static constexpr std::string_view name = "silu";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     const X low(Literal<X>(-1e5));

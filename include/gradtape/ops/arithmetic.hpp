@@ -4,7 +4,7 @@
 /// core/expression.hpp; all take scalars, tensors, parameters, expressions and numbers in any
 /// mixture.
 
-#include "../core/fused.hpp"
+#include "../core/tensor_expression.hpp"
 
 namespace gradtape {
 
@@ -23,6 +23,7 @@ using detail::select;
 /// y = a + b
 struct Add {
   static constexpr std::string_view name = "add";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& a, const X& b) {
     return a + b;
@@ -40,6 +41,7 @@ struct Add {
 /// y = a - b
 struct Subtract {
   static constexpr std::string_view name = "subtract";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& a, const X& b) {
     return a - b;
@@ -57,6 +59,7 @@ struct Subtract {
 /// y = a b
 struct Multiply {
   static constexpr std::string_view name = "multiply";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& a, const X& b) {
     return a * b;
@@ -91,6 +94,7 @@ struct Divide {
 /// y = -x
 struct Negate {
   static constexpr std::string_view name = "negate";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     return -x;
@@ -104,6 +108,7 @@ struct Negate {
 /// y = x^2
 struct Square {
   static constexpr std::string_view name = "square";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     return x * x;
@@ -130,6 +135,7 @@ struct Reciprocal {
 /// y = |x|, derivative 0 at 0.
 struct Abs {
   static constexpr std::string_view name = "abs";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     using std::abs;

@@ -24,6 +24,7 @@ template <class X>
 /// y = exp(x),  x_bar += y_bar y
 struct Exp {
   static constexpr std::string_view name = "exp";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     using std::exp;

@@ -140,9 +140,8 @@ class Transposed {
   Tensor<Scalar> record_on(detail::Recording<Scalar>& recording) const {
     return detail::record_transpose(detail::on(recording, original()));
   }
-  template <std::size_t N>
-  void collect(detail::FusedOperands<Scalar, N>& operands, std::string_view operation) const {
-    operands.add(record_on(operands.recording), operation);
+  void collect(detail::FusedOperands<Scalar>& operands) const {
+    operands.add(record_on(operands.recording));
   }
 
  private:

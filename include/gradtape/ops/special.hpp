@@ -11,6 +11,7 @@ namespace op {
 /// y = erf x,  x_bar += y_bar 2 / sqrt(pi) exp(-x^2)
 struct Erf {
   static constexpr std::string_view name = "erf";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::erf(v); }, x);
@@ -24,6 +25,7 @@ struct Erf {
 /// y = 1 - erf x without the loss of the right tail,  x_bar -= y_bar 2 / sqrt(pi) exp(-x^2)
 struct Erfc {
   static constexpr std::string_view name = "erfc";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::erfc(v); }, x);
@@ -147,6 +149,7 @@ struct Lgamma {
 /// Computed from exp(-|x|), so that it neither overflows nor loses the small tail; so is 1 - y.
 struct Sigmoid {
   static constexpr std::string_view name = "sigmoid";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     using std::abs, std::exp;

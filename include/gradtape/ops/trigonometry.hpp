@@ -13,6 +13,7 @@ struct Cos;
 /// y = sin x,  x_bar += y_bar cos x.  NaN at infinities.
 struct Sin {
   static constexpr std::string_view name = "sin";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     using std::sin;
@@ -27,6 +28,7 @@ struct Sin {
 /// y = cos x,  x_bar -= y_bar sin x.  NaN at infinities.
 struct Cos {
   static constexpr std::string_view name = "cos";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     using std::cos;
@@ -80,6 +82,7 @@ struct Acos {
 /// y = arctan x,  x_bar += y_bar / (1 + x^2)
 struct Atan {
   static constexpr std::string_view name = "atan";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::atan(v); }, x);
@@ -152,6 +155,7 @@ struct Cosh {
 /// Towards both ends, where 1 - y^2 loses its digits, computed as 4 e / (1 + e)^2, e = exp(-2 |x|).
 struct Tanh {
   static constexpr std::string_view name = "tanh";
+  static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
     using std::tanh;
