@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Activation functions of neural networks, element by element.  The form of an operation is
-/// explained in core/expression.hpp.
+/// explained in core/operation.hpp.
 
 #include "special.hpp"
 

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Element-wise arithmetic and comparison.  The form of an operation is explained in
-/// core/expression.hpp; all take scalars, tensors, parameters, expressions and numbers in any
+/// core/operation.hpp; all take scalars, tensors, parameters, expressions and numbers in any
 /// mixture.
 
 #include "../core/tensor_expression.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Powers, exponentials and logarithms, element by element.  The form of an operation is explained
-/// in core/expression.hpp.
+/// in core/operation.hpp.
 ///
 /// A slope is written so that it is right to rounding over the whole range of the argument, and so
 /// that differentiating its formula once more gives the right second derivative.

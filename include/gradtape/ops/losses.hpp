@@ -50,7 +50,7 @@ using PlainOf = std::remove_cvref_t<decltype(primal(std::declval<Literal<X>>()))
 
 }  // namespace detail
 
-// The element-wise losses; their form is explained in core/expression.hpp.  Second operand: target.
+// The element-wise losses; their form is explained in core/operation.hpp.  Second operand: target.
 
 namespace op {
 

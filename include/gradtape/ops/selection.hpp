@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Selection, rounding and remainders, element by element.  The form of an operation is explained
-/// in core/expression.hpp.
+/// in core/operation.hpp.
 
 #include "arithmetic.hpp"
 

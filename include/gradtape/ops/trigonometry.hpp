@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Circular and hyperbolic functions and their inverses, element by element.  The form of an
-/// operation is explained in core/expression.hpp.
+/// operation is explained in core/operation.hpp.
 
 #include "functions.hpp"
 
