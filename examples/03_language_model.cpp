@@ -63,7 +63,7 @@ struct Corpus {
 
   Corpus(const Settings& settings, Random& random)
       : train(settings.window), dev(settings.window), test(settings.window) {
-    const std::string content = text::read_file(settings.text);
+    const std::string content = io::read_file(settings.text);
     const bool by_line = settings.level == "line-names", by_word = settings.level == "word";
     std::vector<std::string> texts = by_line ? text::lines(content) : text::paragraphs(content);
     if (texts.size() < 10) texts = text::lines(content);

@@ -28,6 +28,8 @@
 #include "diff/dual.hpp"
 #include "diff/eigen.hpp"
 #include "diff/gradient_check.hpp"
+#include "io/encoding.hpp"
+#include "io/file.hpp"
 #include "io/graph.hpp"
 #include "io/svg.hpp"
 #include "nn/embedding.hpp"

@@ -8,9 +8,10 @@ set(ops_stands_on core)
 set(diff_stands_on core ops)
 set(nn_stands_on core ops diff)
 set(optim_stands_on core ops diff nn)
-set(text_stands_on core ops)
-set(io_stands_on core ops diff nn optim text)
-set(parallel_stands_on core ops diff nn optim text io)
+set(io_stands_on core ops diff nn optim)
+set(data_stands_on core io)
+set(text_stands_on core ops io data)
+set(parallel_stands_on core ops diff nn optim io data text)
 
 # Nothing for gradtape.hpp, which stands above all layers.
 function(layer_of header result)

@@ -1,8 +1,5 @@
 #include "gradtape/text/tokens.hpp"
 
-#include <cstdio>
-#include <fstream>
-
 #include "catch.hpp"
 
 using namespace gradtape;
@@ -81,13 +78,4 @@ TEST_CASE("paragraphs: separated by empty lines") {
   CHECK(text::paragraphs("") == Words{});
   CHECK(text::paragraphs("\n\n") == Words{});
   CHECK(text::paragraphs("\na\nb\n\n\r\nc\r\nd\n") == Words{"a\nb", "c\nd"});
-}
-
-TEST_CASE("read_file") {
-  CHECK_THROWS_AS(text::read_file("no such file"), FileError);
-  CHECK_THROWS_WITH(text::read_file("no such file"), "read_file: cannot open no such file");
-  const std::string path = "tokens_test.txt", content("a\r\n\0b", 5);
-  std::ofstream(path, std::ios::binary) << content;
-  CHECK(text::read_file(path) == content);
-  std::remove(path.c_str());
 }

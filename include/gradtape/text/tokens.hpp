@@ -4,25 +4,12 @@
 /// valid UTF-8 is a character of its own, so that any file can be read and nothing is lost.
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "../core/error.hpp"
-
 namespace gradtape::text {
-
-/// The content of a file.  \throws FileError if it cannot be read.
-inline std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) gradtape::detail::fail<FileError>("read_file: cannot open ", path);
-  std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (file.bad()) gradtape::detail::fail<FileError>("read_file: cannot read ", path);
-  return content;
-}
 
 namespace detail {
 

@@ -1,0 +1,109 @@
+#include "gradtape/io/file.hpp"
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "catch.hpp"
+
+using namespace gradtape;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A fresh directory that is removed at the end.
+struct Directory {
+  fs::path path = fs::temp_directory_path() / "gradtape file test";
+
+  Directory() {
+    fs::remove_all(path);
+    fs::create_directory(path);
+  }
+  ~Directory() { fs::remove_all(path); }
+
+  std::string operator/(const char* name) const { return (path / name).string(); }
+  std::ptrdiff_t size() const {
+    return std::distance(fs::directory_iterator(path), fs::directory_iterator());
+  }
+};
+
+/// Lets files grow to some bytes, no further.
+struct FileSizeLimit {
+  explicit FileSizeLimit(rlim_t bytes) {
+    getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit limit{bytes, before.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    handler = std::signal(SIGXFSZ, SIG_IGN);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+  }
+
+  rlimit before;
+  void (*handler)(int);
+};
+
+}  // namespace
+
+TEST_CASE("file: what is written can be read") {
+  const Directory directory;
+  const std::string path = directory / "x", content("a\r\n\0\xFF", 5);
+  for (const std::string& text : {content, std::string(), std::string(100000, 'x')}) {
+    io::write_file(path, text);
+    CHECK(io::read_file(path) == text);
+  }
+  CHECK(directory.size() == 1);
+}
+
+TEST_CASE("file: without a commit, the old content stays") {
+  const Directory directory;
+  const std::string path = directory / "x";
+  io::write_file(path, "old");
+  {
+    io::AtomicFile file(path), other(path);
+    file.write(std::string(100000, 'x'));
+    other.write("y");
+    CHECK(io::read_file(path) == "old");
+    CHECK(directory.size() == 3);
+  }
+  CHECK(io::read_file(path) == "old");
+  CHECK(directory.size() == 1);
+}
+
+TEST_CASE("file: a full disk leaves the old content and no temporary file") {
+  const Directory directory;
+  const std::string path = directory / "x", many(100000, 'x');
+  io::write_file(path, "old");
+  {
+    const FileSizeLimit limit(10000);
+    CHECK_THROWS_WITH(io::write_file(path, many), "cannot write " + path + ": File too large");
+    // fits into the buffer, and fails on the way to the disk
+    CHECK_THROWS_AS(io::write_file(path, many.substr(0, 10001)), FileError);
+  }
+  CHECK(io::read_file(path) == "old");
+  CHECK(directory.size() == 1);
+}
+
+TEST_CASE("file: a symbolic link stays one") {
+  const Directory directory;
+  const std::string path = directory / "x", link = directory / "link";
+  io::write_file(path, "old");
+  fs::create_symlink("x", link);
+  io::write_file(link, "new");
+  CHECK(fs::is_symlink(link));
+  CHECK(io::read_file(path) == "new");
+}
+
+TEST_CASE("file: errors name the file and what is wrong with it") {
+  const Directory directory;
+  const std::string none = directory / "none", deep = none + "/x", here = directory.path.string();
+  CHECK_THROWS_WITH(io::read_file(none), "cannot open " + none + ": No such file or directory");
+  CHECK_THROWS_WITH(io::read_file(here), "cannot read " + here + ": Is a directory");
+  CHECK_THROWS_WITH(io::write_file(deep, ""),
+                    "cannot write " + deep + ": No such file or directory");
+  CHECK_THROWS_WITH(io::write_file(here, ""), "cannot write " + here + ": no plain file");
+  CHECK_THROWS_WITH(io::write_file("/dev/null", ""), "cannot write /dev/null: no plain file");
+  CHECK_THROWS_AS(io::write_file("", ""), FileError);
+}
