@@ -3,30 +3,15 @@
 #include <sys/resource.h>
 
 #include <csignal>
-#include <filesystem>
 
 #include "catch.hpp"
+#include "files.hpp"
 
 using namespace gradtape;
+using files::Directory;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A fresh directory that is removed at the end.
-struct Directory {
-  fs::path path = fs::temp_directory_path() / "gradtape file test";
-
-  Directory() {
-    fs::remove_all(path);
-    fs::create_directory(path);
-  }
-  ~Directory() { fs::remove_all(path); }
-
-  std::string operator/(const char* name) const { return (path / name).string(); }
-  std::ptrdiff_t size() const {
-    return std::distance(fs::directory_iterator(path), fs::directory_iterator());
-  }
-};
 
 /// Lets files grow to some bytes, no further.
 struct FileSizeLimit {

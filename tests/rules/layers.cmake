@@ -1,6 +1,6 @@
 # A header includes only headers of its own layer and of those it stands on. The umbrella includes
-# every header, but for those that need more of Eigen than its core, which would cost every user
-# seconds of compile time.
+# every header, but for those that need more than the core of Eigen: other libraries, or what would
+# cost every user seconds of compile time.
 cmake_minimum_required(VERSION 3.22)
 
 set(core_stands_on "")
@@ -64,7 +64,7 @@ endwhile()
 
 foreach(header IN LISTS headers)
   set(beyond_core ${${header}_outside})
-  list(FILTER beyond_core INCLUDE REGEX "^(Eigen/|unsupported/|mpi)")
+  list(FILTER beyond_core INCLUDE REGEX "^(Eigen/|unsupported/|mpi|nlohmann/)")
   list(REMOVE_ITEM beyond_core Eigen/Core)
   if(header IN_LIST reached AND beyond_core)
     message(SEND_ERROR "${header} is part of gradtape.hpp and includes ${beyond_core}")

@@ -7,8 +7,11 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "../core/named_array.hpp"
 
@@ -119,6 +122,21 @@ void decode_floats(std::string_view bytes, ElementType type, StorageOrder order,
 /// into integers only.
 constexpr bool is_convertible(ElementType from, ArrayType to) {
   return (from == ElementType::int64) == (to == ArrayType::int64);
+}
+
+/// The arrays of several owners for one file, those of each with a prefix to their names:
+///
+///     io::join({{"", named_arrays(model)}, {"optimizer.", optimizer.named_arrays()}})
+inline std::vector<NamedArray> join(
+    std::initializer_list<std::pair<std::string, std::vector<NamedArray>>> owners) {
+  std::vector<NamedArray> joined;
+  for (const auto& [prefix, arrays] : owners) {
+    for (const NamedArray& array : arrays) {
+      joined.push_back(array);
+      joined.back().name = prefix + array.name;
+    }
+  }
+  return joined;
 }
 
 /// Fills an array from as many bytes as its shape and the type say; the types must be convertible.

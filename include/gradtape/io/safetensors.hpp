@@ -1,0 +1,364 @@
+#pragma once
+/// \file
+/// Models and optimizers in files of the safetensors format, which Python reads and writes as well:
+///
+///     8 bytes     N, the length of the header, little-endian
+///     N bytes     JSON, then spaces: {"hidden.weight": {"dtype": "F32", "shape": [16, 2],
+///                 "data_offsets": [0, 128]}, .., "__metadata__": {"any": "text", ..}}
+///     the rest    the numbers of the tensors, the last index fastest, without a gap
+///
+/// Source: https://github.com/huggingface/safetensors, "Format" in its README.  This header needs
+/// nlohmann/json and is not part of gradtape.hpp.
+
+#if !__has_include(<nlohmann/json.hpp>)
+#error "gradtape/io/safetensors.hpp needs nlohmann/json: apt-get install nlohmann-json3-dev"
+#endif
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "../nn/module.hpp"
+#include "encoding.hpp"
+#include "file.hpp"
+
+namespace gradtape::io {
+
+/// Texts that a file keeps beside its tensors, by name.
+using Metadata = std::map<std::string, std::string>;
+
+/// A tensor of a file.
+struct SafetensorsEntry {
+  std::string name;
+  ElementType type;
+  Shape shape;
+  std::size_t begin, end;  // in the bytes behind the header
+};
+
+struct SafetensorsOptions {
+  std::string ignore;  // tensors whose names begin so are not looked at; empty: none are
+};
+
+namespace detail {
+
+constexpr std::size_t largest_header = 100'000'000;
+
+constexpr std::array<std::pair<std::string_view, ElementType>, 5> safetensors_types{
+    {{"F16", ElementType::float16},
+     {"BF16", ElementType::bfloat16},
+     {"F32", ElementType::float32},
+     {"F64", ElementType::float64},
+     {"I64", ElementType::int64}}};
+
+constexpr std::string_view safetensors_name(ElementType type) {
+  return safetensors_types[static_cast<std::size_t>(type)].first;
+}
+
+inline std::string in_quotes(std::string_view name) { return concat("\"", name, "\""); }
+
+/// The message of the JSON library without its own error number.
+inline std::string message_of(const nlohmann::json::exception& error) {
+  const std::string_view text = error.what();
+  const std::size_t end = text.find("] ");
+  return std::string(end == std::string_view::npos ? text : text.substr(end + 2));
+}
+
+/// Reads the header.  \throws FileError for what is no JSON, and for names that stand twice in an
+/// object, of which the JSON library would keep the last.
+inline nlohmann::json parse_header(const std::string& path, std::string_view text) {
+  using Json = nlohmann::json;
+  std::array<std::set<std::string>, 2> names;  // of the header, of an object in it
+  const auto check = [&](int depth, Json::parse_event_t event, const Json& parsed) {
+    const auto level = static_cast<std::size_t>(depth);
+    const bool is_object = event == Json::parse_event_t::object_start;
+    if ((is_object && level > 1) || (event == Json::parse_event_t::array_start && level > 2))
+      fail<FileError>(path, ": the header is nested too deeply");
+    if (is_object) names[level].clear();
+    if (event == Json::parse_event_t::key &&
+        !names[level - 1].insert(parsed.get<std::string>()).second) {
+      fail<FileError>(path, ": the header has the name ", in_quotes(parsed.get<std::string>()),
+                      " twice");
+    }
+    return true;
+  };
+  try {
+    if (!text.starts_with('{')) fail<FileError>(path, ": the header must begin with {");
+    // where the JSON library would stop
+    if (text.find('\0') != text.npos) fail<FileError>(path, ": the header is no JSON: a zero byte");
+    return Json::parse(text, check);
+  } catch (const Json::exception& error) {
+    fail<FileError>(path, ": the header is no JSON: ", message_of(error));
+  }
+}
+
+/// Refuses two arrays of one name.
+inline void check_names(const std::string& path, std::span<const NamedArray> arrays) {
+  std::set<std::string_view> names;
+  for (const NamedArray& array : arrays) {
+    if (array.name == "__metadata__")
+      fail<FileError>(path, ": no tensor can have the name \"__metadata__\"");
+    if (!names.insert(array.name).second)
+      fail<FileError>(path, ": two tensors have the name ", in_quotes(array.name));
+  }
+}
+
+}  // namespace detail
+
+/// A file that has been read and checked as a whole.
+class SafetensorsFile {
+ public:
+  /// \throws FileError if it cannot be read or breaks the format.
+  explicit SafetensorsFile(const std::string& path) : SafetensorsFile(path, read_file(path)) {}
+
+  /// The content of a file, and a name for error texts.
+  SafetensorsFile(std::string path, std::string content)
+      : path_(std::move(path)), content_(std::move(content)) {
+    if (content_.size() < 8) fail("cut off: it has ", content_.size(), " bytes, not even 8");
+    const auto length = detail::load<std::uint64_t>(content_.data());
+    if (length > detail::largest_header) {
+      fail("a header of ", length, " bytes is above the largest, ", detail::largest_header);
+    }
+    if (length > content_.size() - 8) {
+      fail("cut off: its header has ", length, " bytes, but only ", content_.size() - 8, " follow");
+    }
+    data_ = std::string_view(content_).substr(8 + length);
+    const nlohmann::json header =
+        detail::parse_header(path_, std::string_view(content_).substr(8, length));
+    for (const auto& [name, value] : header.items()) {
+      if (name == "__metadata__") {
+        add_metadata(value);
+      } else {
+        entries_.push_back(entry(name, value));
+      }
+    }
+    check_layout();
+  }
+  SafetensorsFile(const SafetensorsFile&) = delete;
+  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
+
+  /// In the order of their data.
+  const std::vector<SafetensorsEntry>& entries() const { return entries_; }
+  const Metadata& metadata() const { return metadata_; }
+
+  /// Fills arrays with the tensors of their names; `is_convertible` says which types go into which.
+  /// \throws FileError if a tensor is missing, is left over, or has another shape or type; nothing
+  /// is changed then.
+  void load(std::span<const NamedArray> arrays, const SafetensorsOptions& options = {}) const {
+    detail::check_names(path_, arrays);
+    std::map<std::string_view, const SafetensorsEntry*> entries;
+    for (const SafetensorsEntry& e : entries_) {
+      if (options.ignore.empty() || !e.name.starts_with(options.ignore)) entries[e.name] = &e;
+    }
+    std::vector<const SafetensorsEntry*> chosen;
+    std::string missing, left_over;
+    for (const NamedArray& array : arrays) {
+      const auto found = entries.find(array.name);
+      if (found == entries.end()) {
+        missing += " " + detail::in_quotes(array.name);
+        continue;
+      }
+      chosen.push_back(found->second);
+      check_fit(*found->second, array);
+      entries.erase(found);
+    }
+    for (const auto& [name, e] : entries) left_over += " " + detail::in_quotes(name);
+    if (!missing.empty() || !left_over.empty()) {
+      fail("its tensors are not those asked for;", missing.empty() ? "" : " missing:", missing,
+           missing.empty() || left_over.empty() ? "" : ";",
+           left_over.empty() ? "" : " left over:", left_over);
+    }
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+      decode(data_.substr(chosen[i]->begin, chosen[i]->end - chosen[i]->begin), chosen[i]->type,
+             StorageOrder::last_index_fastest, arrays[i]);
+    }
+  }
+
+ private:
+  template <class... Part>
+  [[noreturn]] void fail(const Part&... part) const {
+    detail::fail<FileError>(path_, ": ", part...);
+  }
+  template <class... Part>
+  [[noreturn]] void fail_at(const std::string& name, const Part&... part) const {
+    fail("tensor ", detail::in_quotes(name), ": ", part...);
+  }
+
+  void add_metadata(const nlohmann::json& texts) {
+    if (!texts.is_object()) fail("__metadata__ must be a JSON object");
+    for (const auto& [name, text] : texts.items()) {
+      if (!text.is_string()) fail("__metadata__: ", detail::in_quotes(name), " must be a text");
+      metadata_.emplace(name, text.get<std::string>());
+    }
+  }
+
+  const nlohmann::json& field(const std::string& name, const nlohmann::json& info,
+                              const char* what) const {
+    if (!info.is_object()) fail_at(name, "it must be described by a JSON object");
+    const auto found = info.find(what);
+    if (found == info.end()) fail_at(name, "it has no ", what);
+    return *found;
+  }
+
+  /// A list of counts.
+  std::vector<std::size_t> numbers(const std::string& name, const nlohmann::json& info,
+                                   const char* what) const {
+    const nlohmann::json& list = field(name, info, what);
+    if (!list.is_array() || !std::all_of(list.begin(), list.end(),
+                                         [](const auto& x) { return x.is_number_unsigned(); }))
+      fail_at(name, what, " must be a list of numbers that are not negative");
+    return list.get<std::vector<std::size_t>>();
+  }
+
+  SafetensorsEntry entry(const std::string& name, const nlohmann::json& info) const {
+    const nlohmann::json& dtype = field(name, info, "dtype");
+    const auto type =
+        std::find_if(detail::safetensors_types.begin(), detail::safetensors_types.end(),
+                     [&](const auto& known) { return dtype == known.first; });
+    if (type == detail::safetensors_types.end()) {
+      fail_at(name, "the dtype ", dtype.dump(), " is none of F16, BF16, F32, F64, I64");
+    }
+    const std::vector<std::size_t> offsets = numbers(name, info, "data_offsets");
+    if (offsets.size() != 2 || offsets[0] > offsets[1])
+      fail_at(name, "data_offsets must be two numbers, the first not above the second");
+    SafetensorsEntry e{name, type->second, shape(name, numbers(name, info, "shape")), offsets[0],
+                       offsets[1]};
+    if (e.end > data_.size()) {
+      fail_at(name, "it ends at byte ", e.end, " of the data, which has ", data_.size(), " bytes");
+    }
+    const auto element = static_cast<std::size_t>(size_of(e.type)), bytes = e.end - e.begin;
+    if (bytes % element != 0 || bytes / element != static_cast<std::size_t>(e.shape.size())) {
+      fail_at(name, "its shape ", to_string(e.shape), " of ", type->first, " does not make the ",
+              bytes, " bytes of its data");
+    }
+    return e;
+  }
+
+  Shape shape(const std::string& name, const std::vector<std::size_t>& sizes) const {
+    if (sizes.size() > std::size_t{Shape::max_rank}) {
+      fail_at(name, "rank ", sizes.size(), " is above the largest, ", int{Shape::max_rank});
+    }
+    try {
+      Shape result;
+      for (std::size_t d = 0; d < sizes.size(); ++d) {
+        constexpr std::size_t largest = std::numeric_limits<Index>::max();
+        result = result.with(static_cast<int>(d), static_cast<Index>(std::min(sizes[d], largest)));
+      }
+      return result;
+    } catch (const ShapeError&) {
+      fail_at(name, "its number of elements is too large");
+    }
+  }
+
+  /// The tensors must lie side by side, from the first byte of the data to the last.
+  void check_layout() {
+    std::sort(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+    });
+    std::size_t end = 0;
+    for (const SafetensorsEntry& e : entries_) {
+      if (e.begin < end) fail_at(e.name, "it overlaps with the tensor before it");
+      if (e.begin > end) fail_at(e.name, "bytes ", end, " to ", e.begin, " before it are unused");
+      end = e.end;
+    }
+    if (end != data_.size()) {
+      fail("the data has ", data_.size(), " bytes, but its tensors end at byte ", end);
+    }
+  }
+
+  void check_fit(const SafetensorsEntry& e, const NamedArray& array) const {
+    if (e.shape != array.shape) {
+      fail_at(e.name, "its shape is ", to_string(e.shape), ", but that asked for is ",
+              to_string(array.shape));
+    }
+    if (!is_convertible(e.type, array.type)) {
+      fail_at(e.name, detail::safetensors_name(e.type), " does not go into ",
+              detail::safetensors_name(element_type(array.type)));
+    }
+  }
+
+  std::string path_, content_;
+  std::string_view data_;
+  std::vector<SafetensorsEntry> entries_;
+  Metadata metadata_;
+};
+
+/// Writes arrays under their names, and texts.  The file appears complete or not at all.
+/// \throws FileError if it cannot be written, for names that stand twice and for texts that are not
+/// UTF-8.
+inline void save_safetensors(const std::string& path, std::span<const NamedArray> arrays,
+                             const Metadata& metadata = {}) {
+  detail::check_names(path, arrays);
+  std::vector<NamedArray> sorted(arrays.begin(), arrays.end());
+  const auto bytes = [](const NamedArray& x) { return size_of(element_type(x.type)); };
+  // the large numbers first, so that all of them lie at multiples of their size
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [&](const auto& a, const auto& b) { return bytes(a) > bytes(b); });
+  nlohmann::json header = nlohmann::json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  Index end = 0;
+  for (const NamedArray& array : sorted) {
+    nlohmann::json& info = header[array.name];
+    info["dtype"] = detail::safetensors_name(element_type(array.type));
+    info["shape"] = nlohmann::json::array();
+    for (int d = 0; d < array.shape.rank(); ++d) info["shape"].push_back(array.shape[d]);
+    const Index begin = std::exchange(end, end + array.shape.size() * bytes(array));
+    info["data_offsets"] = {begin, end};
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const nlohmann::json::exception& error) {
+    detail::fail<FileError>(path, ": a name or a text is not UTF-8: ", detail::message_of(error));
+  }
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  if (text.size() > detail::largest_header) {
+    detail::fail<FileError>(path, ": a header of ", text.size(), " bytes is above the largest, ",
+                            detail::largest_header);
+  }
+  const std::uint64_t length = text.size();
+  AtomicFile file(path);
+  file.write({reinterpret_cast<const char*>(&length), sizeof(length)});
+  file.write(text);
+  for (const NamedArray& array : sorted) file.write(encode(array));
+  file.commit();
+}
+
+/// Fills arrays from a file, and returns its texts.
+/// \throws FileError as `SafetensorsFile` and its `load` do.
+inline Metadata load_safetensors(const std::string& path, std::span<const NamedArray> arrays,
+                                 const SafetensorsOptions& options = {}) {
+  const SafetensorsFile file(path);
+  file.load(arrays, options);
+  return file.metadata();
+}
+
+/// What names its arrays by members, rather than being a list of arrays.
+template <class Model>
+concept SavedModel = !std::is_convertible_v<Model&, std::span<const NamedArray>>;
+
+/// Writes the parameters and buffers of a model, under the names that its members give them.
+template <SavedModel Model>
+void save_safetensors(const std::string& path, const Model& model, const Metadata& metadata = {}) {
+  // the list says where to write as well, which saving does not
+  save_safetensors(path, named_arrays(const_cast<Model&>(model)), metadata);
+}
+
+/// Fills the parameters and buffers of a model from a file, and returns its texts.
+/// \throws FileError if the file is not exactly of this model; the model keeps its values then.
+template <SavedModel Model>
+Metadata load_safetensors(const std::string& path, Model& model,
+                          const SafetensorsOptions& options = {}) {
+  return load_safetensors(path, named_arrays(model), options);
+}
+
+}  // namespace gradtape::io
