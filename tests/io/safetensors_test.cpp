@@ -166,15 +166,16 @@ TEST_CASE("safetensors: what does not fit changes nothing") {
       "tensor \"none\": its shape is [0, 3], but that asked for is [3, 0]");
   refused([](auto& a) { a[5].shape = {}; },
           "tensor \"none\": its shape is [0, 3], but that asked for is []");
-  refused([](auto& a) { a[0].type = ArrayType::int64; }, "tensor \"W\": F32 does not go into I64");
+  refused([](auto& a) { a[0].type = ArrayType::int64; },
+          "tensor \"W\": float32 does not go into int64");
   refused([](auto& a) { a[4].type = ArrayType::float64; },
-          "tensor \"step\": I64 does not go into F64");
+          "tensor \"step\": int64 does not go into float64");
   refused([](auto& a) { a.erase(a.begin() + 1, a.begin() + 3); },
           "its tensors are not those asked for; left over: \"b\" \"half\"");
   refused(
       [](auto& a) { a[1].name = "bias", a[2].name = "Half"; },
       "its tensors are not those asked for; missing: \"bias\" \"Half\"; left over: \"b\" \"half\"");
-  refused([](auto& a) { a.push_back(a[0]); }, "two tensors have the name \"W\"");
+  refused([](auto& a) { a.push_back(a[0]); }, "two arrays have the name \"W\"");
 }
 
 TEST_CASE("safetensors: what cannot be written leaves the old file") {
@@ -190,7 +191,7 @@ TEST_CASE("safetensors: what cannot be written leaves the old file") {
     CHECK(io::read_file(path) == "old");
     CHECK(directory.size() == 1);
   };
-  refused({"a", "b", "a"}, {}, path + ": two tensors have the name \"a\"");
+  refused({"a", "b", "a"}, {}, path + ": two arrays have the name \"a\"");
   refused({"__metadata__"}, {}, path + ": no tensor can have the name \"__metadata__\"");
   refused({"\xFF"}, {}, path + ": a name or a text is not UTF-8: invalid UTF-8 byte");
   refused({"a"}, {{"k", "\xC3"}}, path + ": a name or a text is not UTF-8: ");
@@ -262,11 +263,11 @@ TEST_CASE("safetensors: files that break the format") {
   described("\"F32\"", "[18446744073709551615, 2]", "[0, 24]", large);
   described("\"F32\"", "[4294967296, 4294967296, 0]", "[0, 0]", large);
   described("\"F64\"", "[2305843009213693955]", "[0, 24]",
-            "its shape [2305843009213693955] of F64 does not make the 24 bytes of its data");
+            "its shape [2305843009213693955] of float64 does not make the 24 bytes of its data");
   described("\"F32\"", "[2, 2]", "[0, 24]",
-            "its shape [2, 2] of F32 does not make the 24 bytes of its data");
+            "its shape [2, 2] of float32 does not make the 24 bytes of its data");
   described("\"F64\"", "[2]", "[0, 23]",
-            "its shape [2] of F64 does not make the 23 bytes of its data");
+            "its shape [2] of float64 does not make the 23 bytes of its data");
   described("\"F32\"", "[5]", "[4, 24]", "bytes 0 to 4 before it are unused");
   described("\"F32\"", "[0]", "[4, 4]", "bytes 0 to 4 before it are unused");
 

@@ -4,10 +4,14 @@
 /// order of NumPy) or the first (the Fortran order, ours).  Element (i, j) is the same number on
 /// both sides, so that a matrix W (m,k) is an array of shape (m, k) for Python.
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <limits>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +33,11 @@ constexpr Index size_of(ElementType type) {
 constexpr ElementType element_type(ArrayType type) {
   if (type == ArrayType::float32) return ElementType::float32;
   return type == ArrayType::float64 ? ElementType::float64 : ElementType::int64;
+}
+
+constexpr std::string_view to_string(ElementType type) {
+  constexpr std::string_view names[]{"float16", "bfloat16", "float32", "float64", "int64"};
+  return names[static_cast<std::size_t>(type)];
 }
 
 enum class StorageOrder { first_index_fastest, last_index_fastest };
@@ -138,6 +147,63 @@ inline std::vector<NamedArray> join(
   }
   return joined;
 }
+
+namespace detail {
+
+inline std::string in_quotes(std::string_view name) { return concat("\"", name, "\""); }
+
+/// The shape that a file gives by its sizes.  \throws FileError with the place in a file, if it is
+/// too large.
+inline Shape shape_of_sizes(const std::string& place, const std::vector<std::uint64_t>& sizes) {
+  if (sizes.size() > std::size_t{Shape::max_rank}) {
+    fail<FileError>(place, ": rank ", sizes.size(), " is above the largest, ",
+                    int{Shape::max_rank});
+  }
+  try {
+    Shape shape;
+    for (std::size_t d = 0; d < sizes.size(); ++d) {
+      constexpr std::uint64_t largest = std::numeric_limits<Index>::max();
+      shape = shape.with(static_cast<int>(d), static_cast<Index>(std::min(sizes[d], largest)));
+    }
+    return shape;
+  } catch (const ShapeError&) {
+    fail<FileError>(place, ": its number of elements is too large");
+  }
+}
+
+/// Refuses data of another length than the shape and the type say.
+inline void check_length(const std::string& place, ElementType type, const Shape& shape,
+                         std::size_t bytes) {
+  const auto element = static_cast<std::size_t>(size_of(type));
+  if (bytes % element != 0 || bytes / element != static_cast<std::size_t>(shape.size())) {
+    fail<FileError>(place, ": its shape ", to_string(shape), " of ", to_string(type),
+                    " does not make the ", bytes, " bytes of its data");
+  }
+}
+
+/// Refuses data that do not go into an array.
+inline void check_fit(const std::string& place, ElementType type, const Shape& shape,
+                      const NamedArray& array) {
+  if (shape != array.shape) {
+    fail<FileError>(place, ": its shape is ", to_string(shape), ", but that asked for is ",
+                    to_string(array.shape));
+  }
+  if (!is_convertible(type, array.type)) {
+    fail<FileError>(place, ": ", to_string(type), " does not go into ",
+                    to_string(element_type(array.type)));
+  }
+}
+
+/// Refuses two arrays of one name.
+inline void check_names(const std::string& path, std::span<const NamedArray> arrays) {
+  std::set<std::string_view> names;
+  for (const NamedArray& array : arrays) {
+    if (!names.insert(array.name).second)
+      fail<FileError>(path, ": two arrays have the name ", in_quotes(array.name));
+  }
+}
+
+}  // namespace detail
 
 /// Fills an array from as many bytes as its shape and the type say; the types must be convertible.
 inline void decode(std::string_view bytes, ElementType type, StorageOrder order,

@@ -53,18 +53,13 @@ namespace detail {
 
 constexpr std::size_t largest_header = 100'000'000;
 
+/// In the order of the types.
 constexpr std::array<std::pair<std::string_view, ElementType>, 5> safetensors_types{
     {{"F16", ElementType::float16},
      {"BF16", ElementType::bfloat16},
      {"F32", ElementType::float32},
      {"F64", ElementType::float64},
      {"I64", ElementType::int64}}};
-
-constexpr std::string_view safetensors_name(ElementType type) {
-  return safetensors_types[static_cast<std::size_t>(type)].first;
-}
-
-inline std::string in_quotes(std::string_view name) { return concat("\"", name, "\""); }
 
 /// The message of the JSON library without its own error number.
 inline std::string message_of(const nlohmann::json::exception& error) {
@@ -98,17 +93,6 @@ inline nlohmann::json parse_header(const std::string& path, std::string_view tex
     return Json::parse(text, check);
   } catch (const Json::exception& error) {
     fail<FileError>(path, ": the header is no JSON: ", message_of(error));
-  }
-}
-
-/// Refuses two arrays of one name.
-inline void check_names(const std::string& path, std::span<const NamedArray> arrays) {
-  std::set<std::string_view> names;
-  for (const NamedArray& array : arrays) {
-    if (array.name == "__metadata__")
-      fail<FileError>(path, ": no tensor can have the name \"__metadata__\"");
-    if (!names.insert(array.name).second)
-      fail<FileError>(path, ": two tensors have the name ", in_quotes(array.name));
   }
 }
 
@@ -168,7 +152,7 @@ class SafetensorsFile {
         continue;
       }
       chosen.push_back(found->second);
-      check_fit(*found->second, array);
+      detail::check_fit(place(array.name), found->second->type, found->second->shape, array);
       entries.erase(found);
     }
     for (const auto& [name, e] : entries) left_over += " " + detail::in_quotes(name);
@@ -190,7 +174,10 @@ class SafetensorsFile {
   }
   template <class... Part>
   [[noreturn]] void fail_at(const std::string& name, const Part&... part) const {
-    fail("tensor ", detail::in_quotes(name), ": ", part...);
+    detail::fail<FileError>(place(name), ": ", part...);
+  }
+  std::string place(const std::string& name) const {
+    return detail::concat(path_, ": tensor ", detail::in_quotes(name));
   }
 
   void add_metadata(const nlohmann::json& texts) {
@@ -210,13 +197,13 @@ class SafetensorsFile {
   }
 
   /// A list of counts.
-  std::vector<std::size_t> numbers(const std::string& name, const nlohmann::json& info,
-                                   const char* what) const {
+  std::vector<std::uint64_t> numbers(const std::string& name, const nlohmann::json& info,
+                                     const char* what) const {
     const nlohmann::json& list = field(name, info, what);
     if (!list.is_array() || !std::all_of(list.begin(), list.end(),
                                          [](const auto& x) { return x.is_number_unsigned(); }))
       fail_at(name, what, " must be a list of numbers that are not negative");
-    return list.get<std::vector<std::size_t>>();
+    return list.get<std::vector<std::uint64_t>>();
   }
 
   SafetensorsEntry entry(const std::string& name, const nlohmann::json& info) const {
@@ -227,36 +214,17 @@ class SafetensorsFile {
     if (type == detail::safetensors_types.end()) {
       fail_at(name, "the dtype ", dtype.dump(), " is none of F16, BF16, F32, F64, I64");
     }
-    const std::vector<std::size_t> offsets = numbers(name, info, "data_offsets");
+    const std::vector<std::uint64_t> offsets = numbers(name, info, "data_offsets");
     if (offsets.size() != 2 || offsets[0] > offsets[1])
       fail_at(name, "data_offsets must be two numbers, the first not above the second");
-    SafetensorsEntry e{name, type->second, shape(name, numbers(name, info, "shape")), offsets[0],
-                       offsets[1]};
+    SafetensorsEntry e{name, type->second,
+                       detail::shape_of_sizes(place(name), numbers(name, info, "shape")),
+                       offsets[0], offsets[1]};
     if (e.end > data_.size()) {
       fail_at(name, "it ends at byte ", e.end, " of the data, which has ", data_.size(), " bytes");
     }
-    const auto element = static_cast<std::size_t>(size_of(e.type)), bytes = e.end - e.begin;
-    if (bytes % element != 0 || bytes / element != static_cast<std::size_t>(e.shape.size())) {
-      fail_at(name, "its shape ", to_string(e.shape), " of ", type->first, " does not make the ",
-              bytes, " bytes of its data");
-    }
+    detail::check_length(place(name), e.type, e.shape, e.end - e.begin);
     return e;
-  }
-
-  Shape shape(const std::string& name, const std::vector<std::size_t>& sizes) const {
-    if (sizes.size() > std::size_t{Shape::max_rank}) {
-      fail_at(name, "rank ", sizes.size(), " is above the largest, ", int{Shape::max_rank});
-    }
-    try {
-      Shape result;
-      for (std::size_t d = 0; d < sizes.size(); ++d) {
-        constexpr std::size_t largest = std::numeric_limits<Index>::max();
-        result = result.with(static_cast<int>(d), static_cast<Index>(std::min(sizes[d], largest)));
-      }
-      return result;
-    } catch (const ShapeError&) {
-      fail_at(name, "its number of elements is too large");
-    }
   }
 
   /// The tensors must lie side by side, from the first byte of the data to the last.
@@ -275,17 +243,6 @@ class SafetensorsFile {
     }
   }
 
-  void check_fit(const SafetensorsEntry& e, const NamedArray& array) const {
-    if (e.shape != array.shape) {
-      fail_at(e.name, "its shape is ", to_string(e.shape), ", but that asked for is ",
-              to_string(array.shape));
-    }
-    if (!is_convertible(e.type, array.type)) {
-      fail_at(e.name, detail::safetensors_name(e.type), " does not go into ",
-              detail::safetensors_name(element_type(array.type)));
-    }
-  }
-
   std::string path_, content_;
   std::string_view data_;
   std::vector<SafetensorsEntry> entries_;
@@ -298,6 +255,10 @@ class SafetensorsFile {
 inline void save_safetensors(const std::string& path, std::span<const NamedArray> arrays,
                              const Metadata& metadata = {}) {
   detail::check_names(path, arrays);
+  for (const NamedArray& array : arrays) {
+    if (array.name == "__metadata__")
+      detail::fail<FileError>(path, ": no tensor can have the name \"__metadata__\"");
+  }
   std::vector<NamedArray> sorted(arrays.begin(), arrays.end());
   const auto bytes = [](const NamedArray& x) { return size_of(element_type(x.type)); };
   // the large numbers first, so that all of them lie at multiples of their size
@@ -308,7 +269,8 @@ inline void save_safetensors(const std::string& path, std::span<const NamedArray
   Index end = 0;
   for (const NamedArray& array : sorted) {
     nlohmann::json& info = header[array.name];
-    info["dtype"] = detail::safetensors_name(element_type(array.type));
+    const auto type = static_cast<std::size_t>(element_type(array.type));
+    info["dtype"] = detail::safetensors_types[type].first;
     info["shape"] = nlohmann::json::array();
     for (int d = 0; d < array.shape.rank(); ++d) info["shape"].push_back(array.shape[d]);
     const Index begin = std::exchange(end, end + array.shape.size() * bytes(array));
