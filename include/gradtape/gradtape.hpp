@@ -50,6 +50,7 @@
 #include "optim/adam.hpp"
 #include "optim/optimizer.hpp"
 #include "optim/sgd.hpp"
+#include "text/kneser_ney.hpp"
 #include "text/tokens.hpp"
 #include "text/vocabulary.hpp"
 #include "text/windows.hpp"
