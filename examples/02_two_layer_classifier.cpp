@@ -18,7 +18,6 @@
 #include <cstdio>
 #include <gradtape/gradtape.hpp>
 #include <iostream>
-#include <numeric>
 #include <span>
 
 #include "progress.hpp"
@@ -74,17 +73,14 @@ std::pair<double, double> check_derivative(const Classifier& model, const Sample
 }
 
 template <class Optimizer>
-void train(const Classifier& model, Optimizer& optimizer, const Samples& samples,
-           std::size_t batch_size, int epochs, Random& random) {
+void train(const Classifier& model, Optimizer& optimizer, const Samples& samples, Index batch_size,
+           int epochs, Random& random) {
   Tape<double> tape;
-  std::vector<Index> order(static_cast<std::size_t>(samples.size()));
-  std::iota(order.begin(), order.end(), 0);
+  data::Batches batches(samples.size(), batch_size);
   for (int epoch = 0; epoch < epochs; ++epoch) {
-    random.shuffle(order);
-    for (std::span<const Index> rest(order); !rest.empty();) {
-      const auto n = std::min(rest.size(), batch_size);
-      const Samples batch = examples::choose(samples, rest.first(n));
-      rest = rest.subspan(n);
+    batches.shuffle(random);
+    for (const std::span<const Index> numbers : batches) {
+      const Samples batch = examples::choose(samples, numbers);
       auto scope = tape.scope();
       Tensor z2 = model(tape.constant(batch.inputs));
       Var loss = binary_cross_entropy_with_logits(z2, batch.targets);

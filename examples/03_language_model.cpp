@@ -68,19 +68,19 @@ struct Corpus {
     std::vector<std::string> texts = by_line ? text::lines(content) : text::paragraphs(content);
     if (texts.size() < 10) texts = text::lines(content);
     if (texts.size() < 10) throw FileError(settings.text + ": fewer than ten lines");
-    if (by_line) random.shuffle(texts);
-
     const auto cut = [by_word](const std::string& t) {
       return by_word ? text::words(t) : text::characters(t);
     };
-    std::vector<std::string> seen;  // all words of the training part
-    const std::size_t dev_begin = texts.size() * 8 / 10, test_begin = texts.size() * 9 / 10;
-    for (std::size_t i = 0; i < dev_begin; ++i)
-      std::ranges::copy(cut(texts[i]), std::back_inserter(seen));
+    const Index n = std::ssize(texts);
+    const data::Split parts = by_line ? data::split(n, random) : data::split(n);
+    text::WordCounts seen;
+    for (const std::string& t : data::choose(texts, parts.train)) seen.add(cut(t));
     // words that occur once stand for those that never do
-    vocabulary = Vocabulary(seen, {.min_count = by_word ? 2 : 1});
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      (i < dev_begin ? train : i < test_begin ? dev : test).add(vocabulary.ids(cut(texts[i])));
+    vocabulary = seen.freeze({.min_count = by_word ? 2 : 1});
+    for (auto [windows, numbers] : {std::pair(&train, &parts.train), std::pair(&dev, &parts.dev),
+                                    std::pair(&test, &parts.test)}) {
+      for (const std::string& t : data::choose(texts, *numbers))
+        windows->add(vocabulary.ids(cut(t)));
     }
   }
 };
@@ -94,7 +94,8 @@ double evaluate(const LanguageModel& model, const Windows& windows) {
   for (Index i = 0; i < windows.size(); i += batch.size()) {
     auto scope = tape.scope();
     windows.slice(batch, i);
-    const Var loss = softmax_cross_entropy(model(tape, batch.inputs), batch.targets, reduce::sum);
+    const Var loss =
+        softmax_cross_entropy(model(tape, batch.inputs()), batch.targets(), reduce::sum);
     sum += loss.value();
   }
   return sum / static_cast<double>(windows.size());
@@ -165,7 +166,7 @@ double train(const LanguageModel& model, Optimizer& optimizer, const Corpus& cor
     while (step < last) {
       corpus.train.sample(batch, random);
       auto scope = tape.scope();
-      Var loss = softmax_cross_entropy(model(tape, batch.inputs), batch.targets);
+      Var loss = softmax_cross_entropy(model(tape, batch.inputs()), batch.targets());
       tape.backward(loss);
       optimizer.step();
       sum += loss.value();

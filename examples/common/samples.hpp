@@ -3,19 +3,17 @@
 #pragma once
 
 #include <Eigen/Core>
-#include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
 #include <numbers>
-#include <numeric>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "gradtape/core/error.hpp"
 #include "gradtape/core/random.hpp"
+#include "gradtape/data/csv.hpp"
+#include "gradtape/data/split.hpp"
 
 namespace examples {
 
@@ -55,12 +53,9 @@ inline Samples choose(const Samples& from, std::span<const Eigen::Index> numbers
 /// Deals samples out at random: a share of them, and the rest.
 inline std::pair<Samples, Samples> split(const Samples& all, double share,
                                          gradtape::Random& random) {
-  std::vector<Eigen::Index> order(static_cast<std::size_t>(all.size()));
-  std::iota(order.begin(), order.end(), 0);
-  random.shuffle(order);
-  const std::span<const Eigen::Index> numbers(order);
-  const auto first = static_cast<std::size_t>(share * static_cast<double>(all.size()));
-  return {choose(all, numbers.first(first)), choose(all, numbers.subspan(first))};
+  const gradtape::data::Split parts =
+      gradtape::data::split(all.size(), random, {.train = share, .dev = 0});
+  return {choose(all, parts.train), choose(all, parts.test)};
 }
 
 /// Shifts and scales every input so that those to learn from have mean 0 and variance 1.
@@ -74,91 +69,24 @@ inline void standardise(Samples& training, Samples& held_out) {
   held_out.inputs = scale.asDiagonal() * (held_out.inputs.colwise() - mean).eval();
 }
 
-namespace detail {
-
-template <class... Part>
-[[noreturn]] void fail(const std::string& path, const Part&... part) {
-  throw gradtape::FileError(path + ": " + (std::string() + ... + part));
-}
-
-/// Cells of a line: in double quotes commas are text, and two of them are one quote.
-inline std::vector<std::string> cells_of(const std::string& line) {
-  std::vector<std::string> cells(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (c == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
-      cells.back() += line[++i];
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      cells.emplace_back();
-    } else if (c != '\r') {
-      cells.back() += c;
-    }
-  }
-  return cells;
-}
-
-inline std::string joined(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
-  return text;
-}
-
-}  // namespace detail
-
 /// Reads a table whose column `target` holds two different values (numbers or words, class 0 and
 /// class 1 in the order of their bytes), and all of whose other columns are numbers.
 /// \throws gradtape::FileError with the line and the column of what is wrong.
 inline Samples read_csv(const std::string& path, const std::string& target) {
-  std::ifstream file(path);
-  if (!file) detail::fail(path, "cannot be opened");
-  std::string line;
-  if (!std::getline(file, line)) detail::fail(path, "is empty: a line of column names is needed");
-  if (line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // the mark that spreadsheets write
-  const std::vector<std::string> names = detail::cells_of(line);
-  const auto found = std::find(names.begin(), names.end(), target);
-  if (found == names.end()) {
-    detail::fail(path, "has no column \"", target, "\"; its columns are ", detail::joined(names));
-  }
-  const auto target_column = static_cast<std::size_t>(found - names.begin());
-
-  std::vector<double> values;
-  std::vector<std::string> labels;
-  for (long number = 2; std::getline(file, line); ++number) {
-    if (line.empty() || line == "\r") continue;
-    const std::string where = "line " + std::to_string(number);
-    const std::vector<std::string> cells = detail::cells_of(line);
-    if (cells.size() != names.size()) {
-      detail::fail(path, where, " has ", std::to_string(cells.size()), " cells, the first line ",
-                   std::to_string(names.size()));
-    }
-    for (std::size_t j = 0; j < cells.size(); ++j) {
-      if (j == target_column) continue;
-      char* end = nullptr;
-      values.push_back(std::strtod(cells[j].c_str(), &end));
-      if (cells[j].empty() || *end != '\0' || !std::isfinite(values.back())) {
-        detail::fail(path, where, ", column \"", names[j], "\": \"", cells[j],
-                     "\" is not a number");
-      }
-    }
-    labels.push_back(cells[target_column]);
-  }
-
-  std::vector<std::string> classes = labels;
-  std::sort(classes.begin(), classes.end());
-  classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
+  gradtape::data::CsvTable table = gradtape::data::read_csv(path, {.texts = {target}});
+  if (table.names.empty())
+    throw gradtape::FileError(path + ": there is no column beside \"" + target + "\"");
+  const std::vector<std::string>& labels = table.texts.front();
+  const std::set<std::string> classes(labels.begin(), labels.end());
   if (classes.size() != 2) {
-    detail::fail(path, "column \"", target, "\" must have two different values, but has ",
-                 std::to_string(classes.size()));
+    throw gradtape::FileError(path + ": column \"" + target +
+                              "\" must have two different values, "
+                              "but has " +
+                              std::to_string(classes.size()));
   }
-  if (names.size() < 2) detail::fail(path, "has no column beside \"", target, "\"");
-  const auto n = static_cast<Eigen::Index>(labels.size());
-  const auto k = static_cast<Eigen::Index>(names.size() - 1);
-  Samples samples{Eigen::Map<const Eigen::MatrixXd>(values.data(), k, n), Eigen::RowVectorXd(n)};
-  for (Eigen::Index i = 0; i < n; ++i) {
-    samples.targets(i) = labels[static_cast<std::size_t>(i)] == classes[1] ? 1 : 0;
+  Samples samples{std::move(table.values), Eigen::RowVectorXd(std::ssize(labels))};
+  for (Eigen::Index i = 0; i < samples.size(); ++i) {
+    samples.targets(i) = labels[static_cast<std::size_t>(i)] == *classes.rbegin() ? 1 : 0;
   }
   return samples;
 }

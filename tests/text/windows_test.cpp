@@ -49,15 +49,36 @@ TEST_CASE("windows: slices cover all, and the last is smaller") {
   const Windows windows = two_texts();
   Batch batch(3, 4);
   windows.slice(batch, 1);
-  CHECK(batch.inputs.col(2) == Eigen::Matrix<Id, 3, 1>(5, 6, 6));
-  CHECK(batch.targets == Eigen::Matrix<Id, 4, 1>(6, 6, 2, 0));
+  CHECK(batch.inputs().col(2) == Eigen::Matrix<Id, 3, 1>(5, 6, 6));
+  CHECK(batch.targets() == Eigen::Matrix<Id, 4, 1>(6, 6, 2, 0));
   windows.slice(batch, 4);
   REQUIRE(batch.size() == 3);
-  CHECK(batch.inputs.cols() == 3);
-  CHECK(batch.inputs.col(0) == Eigen::Matrix<Id, 3, 1>(6, 6, 2));
-  CHECK(batch.targets == Eigen::Matrix<Id, 3, 1>(0, 7, 0));
+  CHECK(batch.inputs().cols() == 3);
+  CHECK(batch.inputs().col(0) == Eigen::Matrix<Id, 3, 1>(6, 6, 2));
+  CHECK(batch.targets() == Eigen::Matrix<Id, 3, 1>(0, 7, 0));
   windows.slice(batch, 7);
   CHECK(batch.size() == 0);
+  CHECK(batch.capacity() == 4);
+  windows.slice(batch, 0);
+  CHECK(batch.size() == 4);
+}
+
+TEST_CASE("windows: those of some numbers") {
+  const Windows windows = two_texts();
+  Batch batch(3, 4);
+  const Id* const memory = batch.inputs().data();
+  windows.choose(batch, std::array<gradtape::Index, 3>{6, 0, 6});
+  CHECK(batch.inputs() == Eigen::Matrix<Id, 3, 3>{{0, 0, 0}, {0, 0, 0}, {7, 0, 7}});
+  CHECK(batch.targets() == Eigen::Matrix<Id, 3, 1>(0, 5, 0));
+  windows.choose(batch, std::array<gradtape::Index, 4>{3, 3, 3, 3});
+  CHECK(batch.size() == 4);
+  CHECK(batch.inputs().data() == memory);
+  CHECK_THROWS_WITH(windows.choose(batch, std::array<gradtape::Index, 5>{}),
+                    "windows: 5 windows for a batch of at most 4");
+  CHECK_THROWS_WITH(windows.choose(batch, std::array<gradtape::Index, 1>{7}),
+                    "windows: number 7 of 7 windows");
+  Batch narrow(2, 4);
+  CHECK_THROWS_WITH(windows.slice(narrow, 0), "windows: windows of 3 words for a batch of 2");
 }
 
 TEST_CASE("windows: samples are windows, all equally likely") {
@@ -70,8 +91,8 @@ TEST_CASE("windows: samples are windows, all equally likely") {
     for (int j = 0; j < 2; ++j) {
       const gradtape::Index k = same.index(7);
       ++count[static_cast<std::size_t>(k)];
-      REQUIRE(Ids(batch.inputs.col(j).begin(), batch.inputs.col(j).end()) == input(windows, k));
-      REQUIRE(batch.targets(j) == windows.target(k));
+      REQUIRE(Ids(batch.inputs().col(j).begin(), batch.inputs().col(j).end()) == input(windows, k));
+      REQUIRE(batch.targets()(j) == windows.target(k));
     }
   }
   for (const int c : count) CHECK(std::abs(c - 2000) < 4 * 42);  // binomial: deviation 41.4
@@ -83,4 +104,7 @@ TEST_CASE("windows: errors") {
   Batch batch(2, 1);
   Random random(1);
   CHECK_THROWS_AS(none.sample(batch, random), gradtape::DomainError);
+  CHECK_THROWS_AS(none.slice(batch, -1), gradtape::ShapeError);
+  CHECK_THROWS_AS(two_texts().input(7), gradtape::ShapeError);
+  CHECK_THROWS_AS(two_texts().target(-1), gradtape::ShapeError);
 }

@@ -16,13 +16,24 @@
 
 namespace gradtape::text {
 
-/// Examples side by side, a column a sample.
-struct Batch {
-  Eigen::Matrix<Id, Eigen::Dynamic, Eigen::Dynamic> inputs;  // (N,n)
-  Eigen::Matrix<Id, Eigen::Dynamic, 1> targets;              // (n)
+/// Examples side by side, a column a sample: at most as many as it was made for, so that filling it
+/// allocates nothing.
+class Batch {
+ public:
+  Batch(Index window, Index samples)
+      : size_(samples), inputs_(window, samples), targets_(samples) {}
 
-  Batch(Index window, Index samples) : inputs(window, samples), targets(samples) {}
-  Index size() const { return targets.size(); }
+  Index size() const { return size_; }
+  Index capacity() const { return targets_.size(); }
+  auto inputs() const { return inputs_.leftCols(size_); }  // (N,n)
+  auto targets() const { return targets_.head(size_); }    // (n)
+
+ private:
+  friend class Windows;
+
+  Index size_;
+  Eigen::Matrix<Id, Eigen::Dynamic, Eigen::Dynamic> inputs_;
+  Eigen::Matrix<Id, Eigen::Dynamic, 1> targets_;
 };
 
 /// All windows of some texts; no window reaches from one text into another.
@@ -58,24 +69,46 @@ class Windows {
   /// Fills a batch with windows drawn at random, each time any of them.
   /// \throws DomainError if there are none.
   void sample(Batch& batch, Random& random) const {
-    for (Index j = 0; j < batch.size(); ++j) copy(random.index(size()), batch, j);
+    fill(batch, batch.capacity(), [&](Index) { return random.index(size()); });
   }
 
-  /// Fills a batch with neighbouring windows, from number `first` on; it gets smaller if fewer are
-  /// left.
+  /// Fills a batch with neighbouring windows, from number `first` on, or with those that are left.
   void slice(Batch& batch, Index first) const {
-    const Index n = std::clamp<Index>(size() - first, 0, batch.size());
-    if (n != batch.size()) batch = Batch(window_, n);
-    for (Index j = 0; j < n; ++j) copy(first + j, batch, j);
+    fill(batch, std::clamp<Index>(size() - first, 0, batch.capacity()),
+         [&](Index j) { return first + j; });
+  }
+
+  /// Fills a batch with the windows of these numbers, such as `data::Batches` deals out.
+  /// \throws ShapeError if they are more than the batch has room for, or one is no window's.
+  void choose(Batch& batch, std::span<const Index> numbers) const {
+    const Index n = std::ssize(numbers);
+    if (n > batch.capacity()) {
+      gradtape::detail::fail<ShapeError>("windows: ", n, " windows for a batch of at most ",
+                                         batch.capacity());
+    }
+    fill(batch, n, [&](Index j) { return numbers[static_cast<std::size_t>(j)]; });
   }
 
  private:
-  std::size_t start(Index i) const { return starts_[static_cast<std::size_t>(i)]; }
+  std::size_t start(Index i) const {
+    if (i < 0 || i >= size())
+      gradtape::detail::fail<ShapeError>("windows: number ", i, " of ", size(), " windows");
+    return starts_[static_cast<std::size_t>(i)];
+  }
 
-  void copy(Index i, Batch& batch, Index column) const {
-    const std::span<const Id> words = input(i);
-    std::copy(words.begin(), words.end(), batch.inputs.col(column).data());
-    batch.targets(column) = target(i);
+  template <class Number>
+  void fill(Batch& batch, Index n, Number&& number) const {
+    if (batch.inputs_.rows() != window_) {
+      gradtape::detail::fail<ShapeError>("windows: windows of ", window_, " words for a batch of ",
+                                         batch.inputs_.rows());
+    }
+    batch.size_ = n;
+    for (Index j = 0; j < n; ++j) {
+      const Index i = number(j);
+      const std::span<const Id> words = input(i);
+      std::copy(words.begin(), words.end(), batch.inputs_.col(j).data());
+      batch.targets_(j) = target(i);
+    }
   }
 
   Index window_;

@@ -1,0 +1,75 @@
+#pragma once
+/// \file
+/// Data to learn from, to choose settings with, and to test with at the end.
+
+#include <cmath>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include "../core/random.hpp"
+#include "../core/shape.hpp"
+
+namespace gradtape::data {
+
+/// The numbers of the items in each part.
+struct Split {
+  std::vector<Index> train, dev, test;
+};
+
+/// Shares of the whole; what they leave is the test part.
+struct SplitOptions {
+  double train = 0.8, dev = 0.1;
+};
+
+namespace detail {
+
+inline Split cut(std::span<const Index> order, const SplitOptions& options) {
+  const double train = options.train, dev = options.dev;
+  if (!(train >= 0) || !(dev >= 0) || !(train + dev <= 1 + 1e-12)) {
+    gradtape::detail::fail<DomainError>("split: shares of ", train, " and ", dev,
+                                        ": they must not be negative, nor more than 1 together");
+  }
+  const auto n = static_cast<double>(order.size());
+  const auto first = static_cast<std::ptrdiff_t>(std::llround(n * train));
+  const auto second = static_cast<std::ptrdiff_t>(std::llround(n * std::min(train + dev, 1.0)));
+  const auto begin = order.begin();
+  return {{begin, begin + first}, {begin + first, begin + second}, {begin + second, order.end()}};
+}
+
+inline std::vector<Index> numbers_below(Index n) {
+  if (n < 0) gradtape::detail::fail<DomainError>("split: ", n, " items");
+  std::vector<Index> numbers(static_cast<std::size_t>(n));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  return numbers;
+}
+
+}  // namespace detail
+
+/// Deals n items out at random, each into one part; the sizes of the parts are the nearest to their
+/// shares.  \throws DomainError for shares that are negative, NaN, or more than the whole.
+inline Split split(Index n, Random& random, const SplitOptions& options = {}) {
+  std::vector<Index> order = detail::numbers_below(n);
+  random.shuffle(order);
+  return detail::cut(order, options);
+}
+
+/// The same in the order of the items: the first for training, the last for the test.
+inline Split split(Index n, const SplitOptions& options = {}) {
+  return detail::cut(detail::numbers_below(n), options);
+}
+
+/// The items of these numbers.  \throws ShapeError for a number that is no item's.
+template <class Item>
+std::vector<Item> choose(const std::vector<Item>& items, std::span<const Index> numbers) {
+  std::vector<Item> chosen;
+  chosen.reserve(numbers.size());
+  for (const Index i : numbers) {
+    if (i < 0 || i >= std::ssize(items))
+      gradtape::detail::fail<ShapeError>("choose: number ", i, " of ", items.size(), " items");
+    chosen.push_back(items[static_cast<std::size_t>(i)]);
+  }
+  return chosen;
+}
+
+}  // namespace gradtape::data
