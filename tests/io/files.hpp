@@ -1,6 +1,7 @@
 // What tests of files share: a directory, bytes written as hexadecimal numbers, and broken files.
 #pragma once
 
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -13,11 +14,12 @@ namespace files {
 
 /// A fresh directory, which is removed at the end.
 struct Directory {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / "gradtape test";
+  std::filesystem::path path;
 
   Directory() {
-    std::filesystem::remove_all(path);
-    std::filesystem::create_directory(path);
+    std::string name = std::filesystem::temp_directory_path() / "gradtape XXXXXX";
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path = name;
   }
   ~Directory() { std::filesystem::remove_all(path); }
 

@@ -10,7 +10,7 @@ set(nn_stands_on core ops diff)
 set(optim_stands_on core ops diff nn)
 set(io_stands_on core ops diff nn optim)
 set(data_stands_on core io)
-set(text_stands_on core ops io data)
+set(text_stands_on core ops io)
 set(parallel_stands_on core ops diff nn optim io data text)
 
 # Nothing for gradtape.hpp, which stands above all layers.

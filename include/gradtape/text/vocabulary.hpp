@@ -244,10 +244,10 @@ inline Vocabulary Vocabulary::from_text(std::string_view text, const std::string
   Index line_number = 0;
   while (!text.empty()) {
     const std::string place = gradtape::detail::concat(name, ":", ++line_number);
-    const std::size_t end = text.find('\n');
-    if (end == text.npos) gradtape::detail::fail<FileError>(place, ": the line is cut off");
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end + 1);
+    const std::size_t line_end = text.find('\n');
+    if (line_end == text.npos) gradtape::detail::fail<FileError>(place, ": the line is cut off");
+    const std::string_view line = text.substr(0, line_end);
+    text.remove_prefix(line_end + 1);
 
     const std::size_t tab = std::min(line.find('\t'), line.size());
     const std::string_view word = line.substr(0, tab),
