@@ -52,6 +52,8 @@ TEST_CASE("words: punctuation stands by itself") {
   CHECK(text::words("\u00ABnon\u00BB \u2013 \u201Cs\u00ED\u201D\u2026") ==
         Words{"\u00AB", "non", "\u00BB", "\u2013", "\u201C", "s\u00ED", "\u201D", "\u2026"});
   CHECK(text::words("a\u00A0b\u3000c") == Words{"a", "b", "c"});
+  // a narrow space as French has it, and the mark at the beginning of a file
+  CHECK(text::words("\uFEFFOui\u202F!") == Words{"Oui", "!"});
 }
 
 TEST_CASE("words: apostrophes and hyphens between letters belong to the word") {

@@ -4,6 +4,7 @@
 /// valid UTF-8 is a character of its own, so that any file can be read and nothing is lost.
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,9 +51,12 @@ constexpr std::string_view take_line(std::string_view& text) {
   return line;
 }
 
+/// The white space of Unicode, and U+FEFF, with which some editors begin a file.
 constexpr bool is_space(std::string_view c) {
-  return c == " " || (c >= "\t" && c <= "\r") || c == "\u00A0" || c == "\u3000" ||
-         (c >= "\u2000" && c <= "\u200A") || c == "\u2028" || c == "\u2029";
+  constexpr std::string_view others[]{"\u0085", "\u00A0", "\u1680", "\u2028", "\u2029",
+                                      "\u202F", "\u205F", "\u3000", "\uFEFF"};
+  return c == " " || (c >= "\t" && c <= "\r") || (c >= "\u2000" && c <= "\u200A") ||
+         std::find(std::begin(others), std::end(others), c) != std::end(others);
 }
 
 /// ASCII letters and digits, and all else beyond ASCII but for the signs of punctuation there.
