@@ -53,29 +53,10 @@ MatrixXd columns_of_4(std::initializer_list<double> values) {
   return result;
 }
 
-using Tensors = std::vector<Tensor<double>>;
-
-// One instantiation of the check for all: it is what takes time to compile.
-void check_scalar(const std::vector<Shape>& shapes,
-                  const std::function<Var<double>(const Tensors&)>& f) {
-  numeric::check(shapes, f);
-}
-void check_tensor(const std::vector<Shape>& shapes,
-                  const std::function<Tensor<double>(const Tensors&)>& f) {
-  numeric::check(shapes, f);
-}
-
-template <class A, class B>
-void check_close(const A& a, const B& b, double epsilon) {
-  REQUIRE(a.rows() == b.rows());
-  REQUIRE(a.cols() == b.cols());
-  for (Index j = 0; j < a.cols(); ++j) {
-    for (Index i = 0; i < a.rows(); ++i) {
-      INFO("element " << i << ", " << j);
-      CHECK(double(a(i, j)) == Approx(double(b(i, j))).epsilon(epsilon).margin(epsilon * 1e-3));
-    }
-  }
-}
+using numeric::check_close;
+using numeric::check_scalar;
+using numeric::check_tensor;
+using numeric::Tensors;
 
 }  // namespace
 

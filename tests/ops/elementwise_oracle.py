@@ -1071,7 +1071,7 @@ def decimal(x):
     if rounded is ANY or isinstance(x, float) or not math.isfinite(rounded) or rounded == 0:
         return ""
     with mp.workdps(40):
-        return " = " + mpmath.nstr(to_mpf(x), 20)
+        return " = " + mpmath.nstr(to_mpf(x), 5)
 
 
 def argument(x):

@@ -3,6 +3,7 @@
 
 #include <Eigen/Core>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "catch.hpp"
@@ -99,6 +100,30 @@ void check(const std::vector<Shape>& shapes, F&& f, double seed = 0.3) {
       INFO("operand " << i << ", element " << k);
       CHECK(first[i][k] == Approx(expected[k]).epsilon(1e-7).margin(1e-9));
       CHECK(second[k] == Approx(expected[k] + 0.5).epsilon(1e-7).margin(1e-9));
+    }
+  }
+}
+
+using Tensors = std::vector<Tensor<double>>;
+
+// One instantiation of the check for all: it is what takes time to compile.
+inline void check_scalar(const std::vector<Shape>& shapes,
+                         const std::function<Var<double>(const Tensors&)>& f) {
+  check(shapes, f);
+}
+inline void check_tensor(const std::vector<Shape>& shapes,
+                         const std::function<Tensor<double>(const Tensors&)>& f) {
+  check(shapes, f);
+}
+
+template <class A, class B>
+void check_close(const A& a, const B& b, double epsilon) {
+  REQUIRE(a.rows() == b.rows());
+  REQUIRE(a.cols() == b.cols());
+  for (Index j = 0; j < a.cols(); ++j) {
+    for (Index i = 0; i < a.rows(); ++i) {
+      INFO("element " << i << ", " << j);
+      CHECK(double(a(i, j)) == Approx(double(b(i, j))).epsilon(epsilon).margin(epsilon * 1e-3));
     }
   }
 }

@@ -119,9 +119,7 @@ class ScalarExpr {
  public:
   using Scalar = typename A::Scalar;
   using T = Scalar;
-  static constexpr int arity = std::is_same_v<B, detail::None>   ? 1
-                               : std::is_same_v<C, detail::None> ? 2
-                                                                 : 3;
+  static constexpr int arity = detail::arity_of<B, C>;
   static constexpr int leaves = [] {
     int n = A::leaves;
     if constexpr (arity > 1) n += B::leaves;

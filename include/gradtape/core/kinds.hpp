@@ -101,6 +101,12 @@ concept Operands = (FormulaPart<X> && ...) && (Entity<X> || ...);
 
 namespace detail {
 
+/// Number of operands of an expression.
+template <class B, class C>
+inline constexpr int arity_of = std::is_same_v<B, None>   ? 1
+                                : std::is_same_v<C, None> ? 2
+                                                          : 3;
+
 /// The kind and the scalar type of a formula over X...
 template <class... X>
 struct Formula {

@@ -97,9 +97,7 @@ class TensorExpr {
  public:
   using Scalar = typename A::Scalar;
   using T = Scalar;
-  static constexpr int arity = std::is_same_v<B, detail::None>   ? 1
-                               : std::is_same_v<C, detail::None> ? 2
-                                                                 : 3;
+  static constexpr int arity = detail::arity_of<B, C>;
   using Program = typename detail::ProgramOf<TensorExpr>::type;
   static_assert(Program::leaves <= 64,
                 "gradtape: more than 64 operands in one tensor expression: name its parts");

@@ -137,13 +137,8 @@ struct Clamp {
   }
 };
 
-/// fmod(a, b) = a - trunc(a/b) b, exact.  dy/da = 1, dy/db = -trunc(a/b).
-struct Fmod {
-  static constexpr std::string_view name = "fmod";
-  template <class X>
-  static X value(const X& a, const X& b) {
-    return lanewise([](auto u, auto v) { return std::fmod(u, v); }, a, b);
-  }
+/// y = a - n b with an integer n:  dy/da = 1, dy/db = -n.
+struct DivisionRest {
   template <class X>
   static One partial_a(const X&, const X&, const X&) {
     return {};
@@ -155,20 +150,21 @@ struct Fmod {
   }
 };
 
+/// fmod(a, b) = a - trunc(a/b) b, exact.  dy/da = 1, dy/db = -trunc(a/b).
+struct Fmod : DivisionRest {
+  static constexpr std::string_view name = "fmod";
+  template <class X>
+  static X value(const X& a, const X& b) {
+    return lanewise([](auto u, auto v) { return std::fmod(u, v); }, a, b);
+  }
+};
+
 /// IEEE remainder a - n b with n = a/b rounded to nearest, half to even.  dy/da = 1, dy/db = -n.
-struct Remainder {
+struct Remainder : DivisionRest {
   static constexpr std::string_view name = "remainder";
   template <class X>
   static X value(const X& a, const X& b) {
     return lanewise([](auto u, auto v) { return std::remainder(u, v); }, a, b);
-  }
-  template <class X>
-  static One partial_a(const X&, const X&, const X&) {
-    return {};
-  }
-  template <class X>
-  static X partial_b(const X& a, const X& b, const X& y) {
-    return evaluate<Round>(X(-((a - y) / b)));
   }
 };
 
