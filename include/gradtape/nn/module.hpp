@@ -128,16 +128,24 @@ std::vector<NamedArray> named_arrays(Model& model) {
   return arrays;
 }
 
+/// Calls f(name, parameter) as above, but for a parameter that several members share only once,
+/// under the first of its names.
+template <class Model, class F>
+void for_each_distinct_parameter(Model& model, F&& f) {
+  std::vector<const void*> seen;
+  for_each_parameter(model, [&](const std::string& name, auto& parameter) {
+    if (std::find(seen.begin(), seen.end(), parameter.data()) != seen.end()) return;
+    seen.push_back(parameter.data());
+    f(name, parameter);
+  });
+}
+
 /// Number of trained numbers in a model; what several members share counts once.
 template <class Model>
 Index parameter_count(const Model& model) {
-  std::vector<const void*> seen;
   Index count = 0;
-  for_each_parameter(model, [&](const std::string&, const auto& parameter) {
-    if (std::find(seen.begin(), seen.end(), parameter.data()) != seen.end()) return;
-    seen.push_back(parameter.data());
-    count += parameter.size();
-  });
+  for_each_distinct_parameter(
+      model, [&](const std::string&, const auto& parameter) { count += parameter.size(); });
   return count;
 }
 
