@@ -11,6 +11,11 @@
 #include <Eigen/Core>
 #include <cmath>
 #include <cstring>
+#if defined(__AVX__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -443,16 +448,30 @@ template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> tanh(const Tile<T, W>& x) {
   return by_eigen(x, [](const auto& a) { return a.tanh(); });
 }
+
+// Eigen's square root of floats may be an approximation, which is not right at infinity, and for
+// std::sqrt compilers call a function, because it must set errno.
+#if defined(__AVX512F__)
+[[gnu::always_inline]] inline __m512 square_root(__m512 x) { return _mm512_sqrt_ps(x); }
+[[gnu::always_inline]] inline __m512d square_root(__m512d x) { return _mm512_sqrt_pd(x); }
+#elif defined(__AVX__)
+[[gnu::always_inline]] inline __m256 square_root(__m256 x) { return _mm256_sqrt_ps(x); }
+[[gnu::always_inline]] inline __m256d square_root(__m256d x) { return _mm256_sqrt_pd(x); }
+#elif defined(__SSE2__)
+[[gnu::always_inline]] inline __m128 square_root(__m128 x) { return _mm_sqrt_ps(x); }
+[[gnu::always_inline]] inline __m128d square_root(__m128d x) { return _mm_sqrt_pd(x); }
+#else
+template <class Vector>
+Vector square_root(Vector x) {
+  for (int j = 0; j < register_bytes / static_cast<int>(sizeof(x[0])); ++j) x[j] = std::sqrt(x[j]);
+  return x;
+}
+#endif
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> sqrt(const Tile<T, W>& x) {
-  // Eigen's square root of floats may be an approximation, which is not right at infinity
-  T lane[std::size_t{W}];
-  store(x, lane, W);
-  for (T& v : lane) v = std::sqrt(v);
-  Tile<T, W> y;
-  load(y, lane, W);
-  return y;
+  return each<T, W>([&](auto i) { return square_root(x.part[i]); });
 }
+
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> abs(const Tile<T, W>& x) {
   return by_eigen(x, [](const auto& a) { return a.abs(); });
