@@ -48,9 +48,9 @@ TEST_CASE("adam: three steps") {
   }
 }
 
-TEST_CASE("adam: every option, with decoupled weight decay") {
+TEST_CASE("adamw: every number, by hand") {
   Parameter<double> w(Eigen::Vector2d(1, 1));
-  optim::Adam optimizer(
+  optim::AdamW optimizer(
       w, {.learning_rate = 0.01, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 0.1, .weight_decay = 0.5});
   const double expected[3]{0.98666666666666666667, 0.98004877105988062254, 0.96848654500298689129};
   const double g[3]{0.5, -0.25, 2};
