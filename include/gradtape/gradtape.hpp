@@ -57,6 +57,7 @@
 #include "optim/optimizer.hpp"
 #include "optim/options.hpp"
 #include "optim/rmsprop.hpp"
+#include "optim/schedules.hpp"
 #include "optim/sgd.hpp"
 #include "optim/update.hpp"
 #include "text/kneser_ney.hpp"
