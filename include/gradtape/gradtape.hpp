@@ -53,6 +53,8 @@
 #include "optim/adagrad.hpp"
 #include "optim/adam.hpp"
 #include "optim/gradients.hpp"
+#include "optim/lbfgs.hpp"
+#include "optim/line_search.hpp"
 #include "optim/lion.hpp"
 #include "optim/optimizer.hpp"
 #include "optim/options.hpp"

@@ -1,8 +1,8 @@
 #include "gradtape/optim/adam.hpp"
 
 #include "catch.hpp"
-#include "gradtape/ops/arithmetic.hpp"
 #include "gradtape/ops/gather.hpp"
+#include "optim/push.hpp"
 
 using namespace gradtape;
 
@@ -22,17 +22,6 @@ using namespace gradtape;
 //   adam(d(-2), [d(3), d(1), d(0)], *std)
 //   adam(d(1), [d('0.5'), d('-0.25'), d(2)], d('0.01'), d('0.8'), d('0.99'), d('0.1'), d('0.5'))
 
-namespace {
-
-template <class T>
-void push(Parameter<T>& w, const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>& g) {
-  Tape<T> tape;
-  const Tensor<T> y = tape.parameter(w) * 1;
-  tape.backward(y, g);
-}
-
-}  // namespace
-
 TEST_CASE("adam: three steps") {
   Parameter<double> w(Eigen::Vector2d(1, -2));
   optim::Adam optimizer(w, {.learning_rate = 0.1});
@@ -41,7 +30,7 @@ TEST_CASE("adam: three steps") {
                               {0.80630153452915290187, -2.2544398898329874370}};
   const double g[3][2]{{0.5, 3}, {-0.25, 1}, {2, 0}};
   for (int t = 0; t < 3; ++t) {
-    push<double>(w, Eigen::Vector2d(g[t][0], g[t][1]));
+    push(w, Eigen::Vector2d(g[t][0], g[t][1]));
     optimizer.step();
     optimizer.step();  // without a gradient: neither the value nor the count of steps changes
     for (int i = 0; i < 2; ++i) CHECK(w.value()(i) == Approx(expected[t][i]).epsilon(1e-14));
@@ -55,7 +44,7 @@ TEST_CASE("adamw: every number, by hand") {
   const double expected[3]{0.98666666666666666667, 0.98004877105988062254, 0.96848654500298689129};
   const double g[3]{0.5, -0.25, 2};
   for (int t = 0; t < 3; ++t) {
-    push<double>(w, Eigen::Vector2d(g[t], g[t]));
+    push(w, Eigen::Vector2d(g[t], g[t]));
     optimizer.step();
     CHECK(w.value()(1) == Approx(expected[t]).epsilon(1e-14));
   }
@@ -64,9 +53,9 @@ TEST_CASE("adamw: every number, by hand") {
 TEST_CASE("adam: float") {
   Parameter<float> w(Eigen::Vector2f(1, -2));
   optim::Adam optimizer(w, {.learning_rate = 0.1f});
-  push<float>(w, Eigen::Vector2f(0.5f, 3));
+  push(w, Eigen::Vector2f(0.5f, 3));
   optimizer.step();
-  push<float>(w, Eigen::Vector2f(-0.25f, 1));
+  push(w, Eigen::Vector2f(-0.25f, 1));
   optimizer.step();
   CHECK(w.value()(0) == Approx(0.873366299).epsilon(1e-6));
   CHECK(w.value()(1) == Approx(-2.187106394).epsilon(1e-6));

@@ -1,8 +1,8 @@
 #include "gradtape/optim/sgd.hpp"
 
 #include "catch.hpp"
-#include "gradtape/ops/arithmetic.hpp"
 #include "gradtape/ops/gather.hpp"
+#include "optim/push.hpp"
 
 using namespace gradtape;
 
@@ -33,13 +33,6 @@ struct Mixed {
     member("small", small);
   }
 };
-
-/// Puts g into the gradient of w, by  loss = g w.
-void push(Parameter<double>& w, const Eigen::MatrixXd& g) {
-  Tape<double> tape;
-  const Tensor y = tape.parameter(w) * 1;
-  tape.backward(y, g);
-}
 
 }  // namespace
 
