@@ -51,11 +51,14 @@ struct LbfgsResult {
 /// \endcode
 /// Computes in double precision also where parameters are float.  The model may be moved, but must
 /// outlive the optimizer; a parameter that takes no part in the loss keeps its value.
-class Lbfgs {
+///
+/// A template so that programs pay for compiling it only where they use it.
+template <class Real>
+class LbfgsOf {
  public:
   /// \throws DomainError for options outside of their range.
   template <class Model>
-  explicit Lbfgs(Model& model, const LbfgsOptions& options = {}) : options_(options) {
+  explicit LbfgsOf(Model& model, const LbfgsOptions& options = {}) : options_(options) {
     detail::check_option(name, "max_iterations", options.max_iterations);
     detail::check_option(name, "history", options.history);
     detail::check_option(name, "tolerance_gradient", options.tolerance_gradient);
@@ -111,7 +114,8 @@ class Lbfgs {
   }
 
  private:
-  using Vector = Eigen::VectorXd;
+  using Vector = Eigen::VectorX<Real>;
+  using Matrix = Eigen::MatrixX<Real>;
   static constexpr const char* name = "Lbfgs";
   static constexpr int trials = 25;  // in a line search
 
@@ -264,8 +268,10 @@ class Lbfgs {
   double precision_ = 0;  // of the least precise parameter
   Point here_, tried_;
   Vector direction_, weights_;
-  Eigen::MatrixXd steps_, changes_;  // of the parameters and of the gradient, a column each
-  std::int64_t count_ = 0;           // of changes since the beginning; the last are in columns
+  Matrix steps_, changes_;  // of the parameters and of the gradient, a column each
+  std::int64_t count_ = 0;  // of changes since the beginning; the last are in columns
 };
+
+using Lbfgs = LbfgsOf<double>;
 
 }  // namespace gradtape::optim
