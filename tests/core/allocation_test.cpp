@@ -11,9 +11,12 @@
 #include "gradtape/nn/linear.hpp"
 #include "gradtape/ops/cross_entropy.hpp"
 #include "gradtape/ops/elementwise.hpp"
+#include "gradtape/ops/gather.hpp"
 #include "gradtape/ops/losses.hpp"
 #include "gradtape/ops/matmul.hpp"
 #include "gradtape/ops/reduce.hpp"
+#include "gradtape/optim/adam.hpp"
+#include "gradtape/optim/lbfgs.hpp"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -244,4 +247,40 @@ TEST_CASE("allocation: a user's operation whose closure has a destructor") {
     }
     tape.backward(x, Eigen::Vector3d(1, 1, 1));
   });
+}
+
+namespace {
+
+struct Lookup {
+  Parameter<double> table{Eigen::MatrixXd(Eigen::MatrixXd::Random(5, 50))}, w{Shape{1, 5}};
+  void members(auto&& member) {
+    member("a name that is no small string", table);
+    member("another name that is no small string", w);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("allocation: optimizers and clipping") {
+  Lookup model;
+  Tape<double> tape;
+  const std::vector<Index> ids{3, 7, 3, 40};
+  const auto loss_of = [&] {
+    const auto scope = tape.scope();
+    Var loss = mean(square(matmul(model.w, gather(tape.parameter(model.table), ids)) - 1));
+    tape.backward(loss);
+    return loss.value();
+  };
+  for (const bool lazy : {false, true}) {
+    optim::AdamW adam(model, {.amsgrad = true, .lazy = lazy});
+    check_steps([&] {
+      loss_of();
+      adam.clip_grad_norm(0.1);
+      adam.clip_grad_value(0.1);
+      adam.learning_rate(0.5 * adam.learning_rate());
+      adam.step();
+    });
+  }
+  optim::Lbfgs lbfgs(model, {.max_iterations = 2, .history = 3, .tolerance_gradient = 0});
+  check_steps([&] { lbfgs.step(loss_of); });
 }
