@@ -205,6 +205,10 @@ TEST_CASE("optimizer: what it remembers has names") {
   CHECK(arrays[0].type == ArrayType::float32);
   CHECK(*static_cast<float*>(arrays[0].data) == 0.1f);
   CHECK(*static_cast<std::int64_t*>(arrays[2].data) == 1);
+  *static_cast<std::int64_t*>(arrays[2].data) = -1;
+  CHECK_NOTHROW(optimizer.step());
+  push(w, Eigen::MatrixXf{{1}});
+  CHECK_THROWS_WITH(optimizer.step(), "Adam: the number of updates of \"\" is -1");
 
   Parameter<long double> wide(Shape{1});
   optim::Adam of_wide(wide);

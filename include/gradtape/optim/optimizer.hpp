@@ -59,6 +59,7 @@ class Optimizer {
 
   /// Applies the gradients that have arrived since the last step, and clears them.  A parameter
   /// without gradient keeps its value, and what the rule remembers of it.
+  /// \throws DomainError if a number of updates is negative, as only a file can make it.
   void step() {
     for (const auto& entry : entries_) entry->step();
   }
@@ -210,6 +211,10 @@ class Optimizer {
 
     void step() override {
       if (!state_.has_grad()) return;
+      if (this->count < 0) {
+        gradtape::detail::fail<DomainError>(Rule::name, ": the number of updates of \"", this->name,
+                                            "\" is ", this->count);
+      }
       const Update update(this->options, ++this->count);
       if (Rule::touched_only(this->options)) {
         detail::for_each_range(state_, [&](Index first, Index n) { apply(update, first, n); });
