@@ -1086,7 +1086,7 @@ def format_row(op, args, value, partials, note):
 
     comment = f"({', '.join(map(argument, args))}){decimal(value)}" + (f"  {note}" if note else "")
     return (f'{{"{op.name}", {op.arity}, {three(args)}, {literal(to_double(value))}, '
-            f"{three([to_double(p) for p in partials])}}},   // {comment}")
+            f"{three([to_double(p) for p in partials])}}}, // {comment}")
 
 
 HEAD = """\
