@@ -58,7 +58,7 @@ TEST_CASE("split: items by their numbers") {
 TEST_CASE("split: errors") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_WITH(data::split(10, {.train = 0.8, .dev = 0.3}),
-                    "split: shares of 0.800000 and 0.300000: they must not be negative, nor more "
+                    "split: shares of 0.8 and 0.3: they must not be negative, nor more "
                     "than 1 together");
   CHECK_THROWS_AS(data::split(10, {.train = -0.1}), DomainError);
   CHECK_THROWS_AS(data::split(10, {.train = nan}), DomainError);

@@ -48,25 +48,46 @@ class TextPart {
   TextPart(std::string_view text) : kind_(Kind::text), text_(text) {}
   TextPart(const std::string& text) : kind_(Kind::text), text_(text) {}
   TextPart(const char* text) : kind_(Kind::text), text_(text) {}
-  template <std::integral N>
-  TextPart(N number) : kind_(Kind::integer), integer_(static_cast<long long>(number)) {}
+  template <std::signed_integral N>
+  TextPart(N number) : kind_(Kind::integer), integer_(number) {}
+  template <std::unsigned_integral N>
+  TextPart(N number) : kind_(Kind::natural), natural_(number) {}
   template <std::floating_point N>
-  TextPart(N number) : kind_(Kind::real), real_(static_cast<double>(number)) {}
+  TextPart(N number)
+      : kind_(sizeof(N) == sizeof(float) ? Kind::single : Kind::real),
+        real_(static_cast<double>(number)) {}
 
   void append_to(std::string& text) const {
     char digits[32];
-    const auto written = kind_ == Kind::real
-                             ? std::to_chars(std::begin(digits), std::end(digits), real_)
-                             : std::to_chars(std::begin(digits), std::end(digits), integer_);
-    text += kind_ == Kind::text ? text_ : std::string_view(digits, written.ptr);
+    const auto print = [&](auto number) {
+      text.append(digits, std::to_chars(std::begin(digits), std::end(digits), number).ptr);
+    };
+    switch (kind_) {
+      case Kind::text:
+        text += text_;
+        break;
+      case Kind::integer:
+        print(integer_);
+        break;
+      case Kind::natural:
+        print(natural_);
+        break;
+      case Kind::single:
+        print(static_cast<float>(real_));
+        break;
+      case Kind::real:
+        print(real_);
+        break;
+    }
   }
 
  private:
-  enum class Kind { text, integer, real };
+  enum class Kind { text, integer, natural, single, real };
 
   Kind kind_;
   std::string_view text_;
   long long integer_ = 0;
+  unsigned long long natural_ = 0;
   double real_ = 0;
 };
 
