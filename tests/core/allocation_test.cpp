@@ -201,7 +201,7 @@ TEST_CASE("allocation: a language model, with lookups, softmax and losses") {
     Tensor z = output(h);
     Tensor p = softmax(z);
     Var loss = softmax_cross_entropy(z, next, {.label_smoothing = 0.1f}) +
-               nll(log_softmax(z), next) + mean(square(p - mean(p, Dim(0)))) +
+               nll(log_softmax(z), next) + mean(square(p - mean(p, Dim(1)))) +
                0.1f * huber(p, p * 0.5f, 1.0f);
     tape.backward(loss);
     for (auto* layer : {&hidden, &output}) {
