@@ -104,6 +104,15 @@ TEST_CASE("repeated indices add in the gradient") {
   numeric::check({Shape{3, 2}}, [&](const auto& x) { return gather_window(x[0], windows); });
 }
 
+TEST_CASE("the padding is looked up, and gets no gradient") {
+  Tape<double> tape;
+  Tensor e = tape.variable(row({1, 2, 3}));
+  Tensor y = gather(e, {2, 0, 0, 2}, Padding{0});
+  CHECK(y.value() == row({3, 1, 1, 3}));
+  tape.backward(y, row({1, 10, 100, 1000}));
+  CHECK(e.grad() == row({0, 0, 1001}));
+}
+
 TEST_CASE("the indices are copied") {
   Tape<double> tape;
   Tensor e = tape.variable(row({1, 2, 3}));

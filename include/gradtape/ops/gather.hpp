@@ -49,6 +49,11 @@ constexpr bool is_indices() {
 
 }  // namespace detail
 
+/// An index whose entry is a constant: it gets no gradient from lookups.  Negative: there is none.
+struct Padding {
+  Index index = -1;
+};
+
 /// Integers that pick something: an Eigen vector or matrix of them, or a contiguous range such as
 /// std::vector<int>, an array or a std::span.
 template <class X>
@@ -93,20 +98,24 @@ std::string title(const Tensor<T>& x, const char* role) {
   return name.empty() ? role : std::string(name);
 }
 
-/// x_bar_j(k) += y_bar_k for the columns k of y_bar.
+/// x_bar_j(k) += y_bar_k for the columns k of y_bar, but where j(k) is the padding.
 template <class T>
-void add_to_columns(const Tensor<T>& x, const IndexTable& j, const ConstMatrixMap<T>& y_bar) {
+void add_to_columns(const Tensor<T>& x, const IndexTable& j, Padding padding,
+                    const ConstMatrixMap<T>& y_bar) {
   Node<T>& node = TensorHandle<T>::node(x, "adjoint");
   if (!needs_grad(node)) return;
   if (node.parameter == nullptr) {
     MatrixMap<T> x_bar = adjoint(x).accumulator();
-    for (Index k = 0; k < j.size(); ++k) x_bar.col(j.data[k]) += y_bar.col(k);
+    for (Index k = 0; k < j.size(); ++k) {
+      if (j.data[k] != padding.index) x_bar.col(j.data[k]) += y_bar.col(k);
+    }
     return;
   }
   ParameterState<T>& state = *node.parameter;
   state.begin_columns();
   MatrixMap<T> x_bar(state.gradient_memory(), node.shape.rows(), node.shape.columns());
   for (Index k = 0; k < j.size(); ++k) {
+    if (j.data[k] == padding.index) continue;
     if (state.begin_column(j.data[k])) {
       x_bar.col(j.data[k]) = y_bar.col(k);
     } else {
@@ -118,7 +127,7 @@ void add_to_columns(const Tensor<T>& x, const IndexTable& j, const ConstMatrixMa
 /// The columns number j of E, one behind the other, in a result of the given shape.
 template <class T>
 Tensor<T> record_gather(const char* operation, const Tensor<T>& e, const IndexTable& j,
-                        const Shape& shape) {
+                        Padding padding, const Shape& shape) {
   const Index d = e.rows();
   return record(
       operation, shape, {e},
@@ -127,8 +136,8 @@ Tensor<T> record_gather(const char* operation, const Tensor<T>& e, const IndexTa
         const ConstMatrixMap<T> table = e.value();
         for (Index k = 0; k < j.size(); ++k) columns.col(k) = table.col(j.data[k]);
       },
-      [e, j, d](const Tensor<T>& y) {
-        add_to_columns(e, j, ConstMatrixMap<T>(y.grad().data(), d, j.size()));
+      [e, j, padding, d](const Tensor<T>& y) {
+        add_to_columns(e, j, padding, ConstMatrixMap<T>(y.grad().data(), d, j.size()));
       });
 }
 
@@ -150,15 +159,16 @@ void check_gather(const char* operation, const Tensor<T>& e, const IndexTable& j
 
 /// Columns of E, picked by indices.        E (D,V), i (n) -> (D,n);   i (N,n) -> (D,N,n)
 ///     y(:,k) = E(:,i(k)),   E_bar(:,j) += sum of y_bar(:,k) over all k with i(k) = j
-/// A parameter comes onto a tape with `tape.parameter(E)`.  The indices are copied.
+/// A parameter comes onto a tape with `tape.parameter(E)`.  The indices are copied.  The column of
+/// the padding is looked up like any other, but gets no gradient.
 /// \throws ShapeError if an index is negative or not below V, or E is not a matrix.
 template <TensorEntity X, Indices I = std::initializer_list<Index>>
-auto gather(const X& table, const I& indices) {
+auto gather(const X& table, const I& indices, Padding padding = {}) {
   const auto e = detail::as_tensor("gather", table);
   const detail::IndexTable j = detail::copy_indices(e.tape(), indices);
   detail::check_gather("gather", e, j);
   const Shape shape = j.is_vector ? Shape{e.rows(), j.size()} : Shape{e.rows(), j.rows, j.columns};
-  return detail::record_gather("gather", e, j, shape);
+  return detail::record_gather("gather", e, j, padding, shape);
 }
 
 /// The embeddings of a window of N words, one below the other, as a network's input.
@@ -166,13 +176,13 @@ auto gather(const X& table, const I& indices) {
 ///     y = [E(:,i(1)); ...; E(:,i(N))] for each column of i
 /// One node, without a copy more than `gather`: the memory is the same.  Throws as `gather` does.
 template <TensorEntity X, Indices I = std::initializer_list<Index>>
-auto gather_window(const X& table, const I& windows) {
+auto gather_window(const X& table, const I& windows, Padding padding = {}) {
   const auto e = detail::as_tensor("gather_window", table);
   const detail::IndexTable j = detail::copy_indices(e.tape(), windows);
   detail::check_gather("gather_window", e, j);
   Shape shape{e.rows() * j.rows, j.columns};
   if (j.is_vector && j.columns == 1) shape = shape.with_rank(1);
-  return detail::record_gather("gather_window", e, j, shape);
+  return detail::record_gather("gather_window", e, j, padding, shape);
 }
 
 }  // namespace gradtape
