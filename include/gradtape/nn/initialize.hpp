@@ -7,13 +7,17 @@
 ///
 /// so that W is drawn with a standard deviation of gain / sqrt(fan_in) where the forward pass shall
 /// keep its scale (LeCun, Kaiming He), gain / sqrt((fan_in + fan_out) / 2) as a compromise with the
-/// backward pass (Glorot).  The gain makes up for what the activation takes away.
+/// backward pass (Glorot).  The gain makes up for what the activation takes away.  An orthogonal W
+/// keeps the length of every input, however often it is applied: for recurrent layers.
 ///
 /// Sources: Glorot and Bengio (2010), Understanding the difficulty of training deep feedforward
-/// neural networks; He et al. (2015), Delving deep into rectifiers.
+/// neural networks; He et al. (2015), Delving deep into rectifiers; Saxe, McClelland and Ganguli
+/// (2014), Exact solutions to the nonlinear dynamics of learning in deep linear neural networks.
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <vector>
 
 #include "../core/parameter.hpp"
 #include "../core/random.hpp"
@@ -69,6 +73,42 @@ void uniform_of_deviation(Parameter<T>& w, Random& random, double deviation) {
   uniform(w, random, -bound, bound);
 }
 
+// Of fused multiply-adds, so that the numbers do not depend on where a compiler would fuse; four
+// sums at a time, so that they do not wait for each other.
+inline double dot(const double* x, const double* y, Index n) {
+  double sum[4] = {};
+  Index i = 0;
+  for (; i + 4 <= n; i += 4) {
+    for (Index l = 0; l < 4; ++l) sum[l] = std::fma(x[i + l], y[i + l], sum[l]);
+  }
+  for (; i < n; ++i) sum[0] = std::fma(x[i], y[i], sum[0]);
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/// Random vectors of length n, one behind the other, orthogonal to each other and of length 1: by
+/// the modified Gram-Schmidt process, twice, after which they are so to rounding (Giraud, Langou
+/// and Rozloznik, 2005, The loss of orthogonality in the Gram-Schmidt orthogonalization process).
+/// What they span is uniformly distributed, as normally distributed vectors have no direction.
+inline std::vector<double> orthonormal_vectors(Index count, Index n, Random& random) {
+  std::vector<double> q(static_cast<std::size_t>(count * n));
+  for (Index k = 0; k < count; ++k) {
+    double* const v = q.data() + k * n;
+    for (double length = 0; length < 1e-6;) {  // or it was all but a combination of the others
+      for (Index i = 0; i < n; ++i) v[i] = random.normal();
+      for (int pass = 0; pass < 2; ++pass) {
+        for (Index j = 0; j < k; ++j) {
+          const double* const other = q.data() + j * n;
+          const double along = dot(other, v, n);
+          for (Index i = 0; i < n; ++i) v[i] = std::fma(-along, other[i], v[i]);
+        }
+      }
+      length = std::sqrt(dot(v, v, n));
+      for (Index i = 0; i < n; ++i) v[i] /= length;
+    }
+  }
+  return q;
+}
+
 }  // namespace detail
 
 /// Standard deviation gain / sqrt(fan_in).
@@ -89,6 +129,21 @@ void xavier_normal(Parameter<T>& w, Random& random, double gain = gain::linear) 
 template <class T>
 void xavier_uniform(Parameter<T>& w, Random& random, double gain = gain::linear) {
   detail::uniform_of_deviation(w, random, detail::xavier_deviation(w, gain));
+}
+
+/// The rows or the columns, whichever are fewer, orthogonal to each other and of length gain.
+template <class T>
+void orthogonal(Parameter<T>& w, Random& random, double gain = gain::linear) {
+  MatrixMap<T> matrix = w.value();
+  const Index count = std::min(matrix.rows(), matrix.cols());
+  const Index n = std::max(matrix.rows(), matrix.cols());
+  const std::vector<double> q = detail::orthonormal_vectors(count, n, random);
+  for (Index k = 0; k < count; ++k) {
+    for (Index i = 0; i < n; ++i) {
+      T& x = matrix.rows() >= matrix.cols() ? matrix(i, k) : matrix(k, i);
+      x = static_cast<T>(gain * q[static_cast<std::size_t>(k * n + i)]);
+    }
+  }
 }
 
 }  // namespace initialize
