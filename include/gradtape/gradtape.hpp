@@ -42,6 +42,7 @@
 #include "nn/initialize.hpp"
 #include "nn/linear.hpp"
 #include "nn/module.hpp"
+#include "nn/pooling.hpp"
 #include "nn/training.hpp"
 #include "ops/cross_entropy.hpp"
 #include "ops/elementwise.hpp"
