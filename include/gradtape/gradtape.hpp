@@ -46,6 +46,8 @@
 #include "nn/module.hpp"
 #include "nn/normalization.hpp"
 #include "nn/pooling.hpp"
+#include "nn/residual.hpp"
+#include "nn/sequential.hpp"
 #include "nn/training.hpp"
 #include "ops/cross_entropy.hpp"
 #include "ops/elementwise.hpp"
