@@ -48,6 +48,7 @@
 #include "nn/pooling.hpp"
 #include "nn/residual.hpp"
 #include "nn/sequential.hpp"
+#include "nn/summary.hpp"
 #include "nn/training.hpp"
 #include "ops/cross_entropy.hpp"
 #include "ops/elementwise.hpp"
