@@ -7,8 +7,14 @@
 
 #include "catch.hpp"
 #include "gradtape/core/record.hpp"
+#include "gradtape/nn/batch_norm.hpp"
+#include "gradtape/nn/dropout.hpp"
 #include "gradtape/nn/embedding.hpp"
+#include "gradtape/nn/layer_norm.hpp"
 #include "gradtape/nn/linear.hpp"
+#include "gradtape/nn/pooling.hpp"
+#include "gradtape/nn/residual.hpp"
+#include "gradtape/nn/sequential.hpp"
 #include "gradtape/ops/cross_entropy.hpp"
 #include "gradtape/ops/elementwise.hpp"
 #include "gradtape/ops/gather.hpp"
@@ -208,6 +214,28 @@ TEST_CASE("allocation: a language model, with lookups, softmax and losses") {
       layer->weight.zero_grad();
       layer->bias.zero_grad();
     }
+    embedding.weight.zero_grad();
+  });
+}
+
+TEST_CASE("allocation: texts of different lengths, normalised, pooled, with dropout") {
+  Random random(1);
+  nn::Embedding<float> embedding(27, 4, random, Padding{0});
+  nn::Sequential model{nn::LayerNorm<float>(4), nn::Residual{nn::Dropout(0.5)},
+                       nn::BatchNorm<float>(4), nn::Dropout(0.1)};
+  optim::AdamW optimizer(model);
+  Tape<float> tape;
+  Eigen::MatrixXi words(5, 8);
+  std::vector<int> lengths(8);
+  check_steps([&] {
+    for (Index i = 0; i < words.size(); ++i) words.data()[i] = static_cast<int>(random.index(27));
+    for (int& length : lengths) length = static_cast<int>(random.index(6));
+    const auto scope = tape.scope();
+    Tensor x = embedding(tape, words);
+    Tensor y = model(x, random), z = model(x);
+    Tensor pooled = mean_pooling(y, lengths) + max_pooling(y, lengths) + last_pooling(z, lengths);
+    tape.backward(mean(square(pooled)));
+    optimizer.step();
     embedding.weight.zero_grad();
   });
 }
