@@ -4,8 +4,7 @@
 ///
 ///     Stream   a growing array of small records (the scalar statements)
 ///     Arena    a stack of blocks with stable addresses (tensors and closures); rewinding frees
-///     nothing, and
-///              once the arena is empty its blocks are joined to one
+///              nothing, and once the arena is empty its blocks are joined to one
 
 #include <algorithm>
 #include <cstddef>

@@ -3,8 +3,7 @@
 /// Formulas as their kernels see them: operations over numbered slots, so that a tensor, a
 /// parameter, a scalar or a number in the same place share one kernel.
 ///
-///     relu(W + b) * 2.0     is     Program<Multiply, Program<Relu, Program<Add, Slot, Slot>>,
-///     Slot>
+///     relu(W + b) * 2.0    is    Program<Multiply, Program<Relu, Program<Add, Slot, Slot>>, Slot>
 ///
 /// A Lane is a program at work on one tile: forward it computes y from the slots, backward it takes
 /// y_bar from the root down to an adjoint for each slot.

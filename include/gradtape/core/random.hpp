@@ -56,7 +56,8 @@ class Random {
   /// Normally distributed.
   double normal(double mean, double deviation) { return std::fma(deviation, normal(), mean); }
 
-  /// Uniform in 0 .. n-1, without bias.  \throws DomainError unless n > 0.
+  /// Uniform in 0 .. n-1, without bias.
+  /// \throws DomainError unless n > 0.
   Eigen::Index index(Eigen::Index n) {
     if (n <= 0) detail::fail<DomainError>("random: an index below ", n, ": there is none");
     const auto count = static_cast<std::uint64_t>(n);

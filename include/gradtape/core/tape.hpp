@@ -2,9 +2,9 @@
 /// \file
 /// The tape: records what is computed, and differentiates it in one reverse sweep.
 ///
-///     record     L = c (a + 2 b):   d = 2 b  ->  e = a + d  ->  L = c e      values, as they are
-///     computed sweep      a_bar, d_bar  <-  e_bar, c_bar  <-  L_bar = 1               adjoints, in
-///     reverse order
+///     L = c (a + 2 b)
+///     record     d = 2 b  ->  e = a + d  ->  L = c e        values, as they are computed
+///     sweep      a_bar, d_bar  <-  e_bar, c_bar  <-  1      adjoints, in reverse order
 ///
 /// Sources: Linnainmaa (1970), the reverse mode; Griewank and Walther (2008), Evaluating
 /// Derivatives, ch. 3, 4.
@@ -57,11 +57,14 @@ class Tape : detail::Recording<T> {
   // Differentiation.
 
   /// Computes d loss / d x for every x on the tape that the loss depends on; read them with
-  /// `x.grad()`. Gradients of nodes are fresh at each call, those of parameters add up until they
-  /// are cleared. \param seed  the adjoint of the loss; 1 for a derivative. \throws TapeError if
-  /// the loss is not on this tape (a constant, another tape, a forgotten recording).
+  /// `x.grad()`.  Gradients of nodes are fresh at each call, those of parameters add up until they
+  /// are cleared; after an exception in a backward function they may hold a part of it.
+  /// \param seed  the adjoint of the loss; 1 for a derivative.
+  /// \throws TapeError if the loss is not on this tape (a constant, another tape, a forgotten
+  /// recording).
   void backward(const Var<T>& loss, const T& seed = T(1));
-  /// The gradient of a tensor that has one element.  \throws ShapeError if it has not.
+  /// The gradient of a tensor that has one element.
+  /// \throws ShapeError if it has not.
   void backward(const Tensor<T>& y);
   /// The vector-Jacobian product  seed^T dy/dx,  seed of the shape of y.
   template <class Derived>

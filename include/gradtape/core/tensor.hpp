@@ -37,7 +37,8 @@ class Tensor {
   const T* data() const { return node("value").value; }
 
   /// d loss / d this, as the last `backward` of the tape found it, in the form of `value()`; zero
-  /// if the loss does not depend on it. \throws TapeError for a constant or before a backward pass.
+  /// if the loss does not depend on it.
+  /// \throws TapeError for a constant or before a backward pass.
   ConstMatrixMap<T> grad() const;
 
   /// Whether nothing it depends on has a gradient.
@@ -129,8 +130,8 @@ GradientTarget<T> gradient_target(Node<T>& node, const Recording<T>& recording) 
 /// a sweep assigns, so that nothing is cleared beforehand; for an operand that needs no gradient
 /// nothing is computed.
 ///
-///     adjoint(x) += expression           an Eigen expression of the form of x.value(), which does
-///     not read x_bar
+///     adjoint(x) += expression      an Eigen expression of the form of x.value(); it must not
+///                                   read x_bar
 template <class T>
 class Adjoint {
  public:

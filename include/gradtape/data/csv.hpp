@@ -197,7 +197,8 @@ inline CsvTable parse_csv(std::string_view content, const CsvOptions& options = 
   return table;
 }
 
-/// Reads a table from a file.  \throws FileError as `parse_csv`, and if it cannot be read.
+/// Reads a table from a file.
+/// \throws FileError as `parse_csv`, and if it cannot be read.
 inline CsvTable read_csv(const std::string& path, const CsvOptions& options = {}) {
   return parse_csv(io::read_file(path), options, path);
 }

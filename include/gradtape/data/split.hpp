@@ -47,7 +47,8 @@ inline std::vector<Index> numbers_below(Index n) {
 }  // namespace detail
 
 /// Deals n items out at random, each into one part; the sizes of the parts are the nearest to their
-/// shares.  \throws DomainError for shares that are negative, NaN, or more than the whole.
+/// shares.
+/// \throws DomainError for shares that are negative, NaN, or more than the whole.
 inline Split split(Index n, Random& random, const SplitOptions& options = {}) {
   std::vector<Index> order = detail::numbers_below(n);
   random.shuffle(order);
@@ -59,7 +60,8 @@ inline Split split(Index n, const SplitOptions& options = {}) {
   return detail::cut(detail::numbers_below(n), options);
 }
 
-/// The items of these numbers.  \throws ShapeError for a number that is no item's.
+/// The items of these numbers.
+/// \throws ShapeError for a number that is no item's.
 template <class Item>
 std::vector<Item> choose(const std::vector<Item>& items, std::span<const Index> numbers) {
   std::vector<Item> chosen;

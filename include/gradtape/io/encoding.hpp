@@ -152,7 +152,8 @@ namespace detail {
 
 inline std::string in_quotes(std::string_view name) { return concat("\"", name, "\""); }
 
-/// The shape that a file gives by its sizes.  \throws FileError with the place in a file, if it is
+/// The shape that a file gives by its sizes.
+/// \throws FileError with the place in a file, if it is
 /// too large.
 inline Shape shape_of_sizes(const std::string& place, const std::vector<std::uint64_t>& sizes) {
   if (sizes.size() > std::size_t{Shape::max_rank}) {

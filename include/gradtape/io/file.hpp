@@ -97,7 +97,8 @@ class AtomicFile {
   detail::FileHandle file_;
 };
 
-/// Replaces a file, or makes a new one.  \throws FileError if it cannot be written.
+/// Replaces a file, or makes a new one.
+/// \throws FileError if it cannot be written.
 inline void write_file(const std::string& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);

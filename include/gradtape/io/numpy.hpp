@@ -172,7 +172,8 @@ class NumpyHeaderParser {
 
 constexpr std::string_view numpy_magic = "\x93NUMPY";
 
-/// Splits the header off.  \throws FileError naming the place for what breaks the format.
+/// Splits the header off.
+/// \throws FileError naming the place for what breaks the format.
 inline NumpyHeader take_numpy_header(const std::string& place, std::string_view& bytes) {
   if (!bytes.starts_with(numpy_magic))
     fail<FileError>(place, ": no .npy file: it does not begin with \\x93NUMPY");
@@ -235,7 +236,8 @@ NamedArray named_array(std::string name, Eigen::Matrix<T, Rows, Columns, Options
   return gradtape::named_array(std::move(name), shape_of(x), x.data());
 }
 
-/// Writes one array; its name is not used.  \throws FileError if it cannot be written.
+/// Writes one array; its name is not used.
+/// \throws FileError if it cannot be written.
 inline void save_npy(const std::string& path, const NamedArray& array) {
   write_file(path, detail::to_numpy(array));
 }
@@ -309,7 +311,8 @@ class NpzFile {
     return detail::read_numpy<T>(place(name), content(name));
   }
 
-  /// Fills an array from that of its name.  \throws FileError as `array`; nothing is changed then.
+  /// Fills an array from that of its name.
+  /// \throws FileError as `array`; nothing is changed then.
   void load(const NamedArray& into) const {
     detail::read_numpy(place(into.name), content(into.name), into);
   }

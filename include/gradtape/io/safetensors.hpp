@@ -68,7 +68,8 @@ inline std::string message_of(const nlohmann::json::exception& error) {
   return std::string(end == std::string_view::npos ? text : text.substr(end + 2));
 }
 
-/// Reads the header.  \throws FileError for what is no JSON, and for names that stand twice in an
+/// Reads the header.
+/// \throws FileError for what is no JSON, and for names that stand twice in an
 /// object, of which the JSON library would keep the last.
 inline nlohmann::json parse_header(const std::string& path, std::string_view text) {
   using Json = nlohmann::json;

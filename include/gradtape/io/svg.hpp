@@ -19,7 +19,8 @@ namespace gradtape::io {
 
 namespace detail {
 
-/// Runs `dot` on a text.  \throws FileError if there is no such program, or if it fails.
+/// Runs `dot` on a text.
+/// \throws FileError if there is no such program, or if it fails.
 inline void run_dot(const std::string& path, std::string_view text) {
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
@@ -63,7 +64,8 @@ inline void write_svg(const Graph& graph, const std::string& path) {
   detail::run_dot(path, to_dot(graph));
 }
 
-/// The same for a tape.  \throws TapeError if it has more than `max_nodes` nodes.
+/// The same for a tape.
+/// \throws TapeError if it has more than `max_nodes` nodes.
 template <class T>
 void write_svg(const Tape<T>& tape, const std::string& path, const GraphOptions& options = {}) {
   write_svg(graph(tape, options), path);

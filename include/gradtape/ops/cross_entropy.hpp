@@ -275,14 +275,14 @@ auto record_softmax_cross_entropy(const Tensor<T>& z, const Tensor<T>& q, R redu
 
 /// Cross-entropy of softmax(z) and one class for each column.   z (V,n), targets (n) -> scalar or
 /// (n)
-///     l_i = -w_t log softmax(z_i)_t,    z_bar_i += l_bar_i w_t (softmax(z_i) - onehot(t)),   t =
-///     t_i
+///     l_i = -w_t log softmax(z_i)_t,  z_bar_i += l_bar_i w_t (softmax(z_i) - onehot(t)),  t = t_i
 /// A mean divides by the sum of w_t over the samples that are not ignored (their number, without
 /// class weights); where that is 0, loss and gradient are 0 (PyTorch: NaN).  Label smoothing eps
 /// replaces the one-hot target by (1 - eps) onehot + eps / V, before weighting each class's share
 /// with w. Exact for any finite z, also with the wrong label; the losses of a column without
 /// softmax are NaN. Targets may be any `Indices`. Source: Szegedy et al. (2016), Rethinking the
-/// Inception architecture, section 7, for smoothing. \throws ShapeError if a target is not a class,
+/// Inception architecture, section 7, for smoothing.
+/// \throws ShapeError if a target is not a class,
 /// or their number is not that of the columns; DomainError for the mean of an empty batch or a
 /// smoothing outside of [0, 1].
 template <TensorEntity X, Indices I = std::initializer_list<Index>, Reduction R = reduce::Mean>
@@ -311,7 +311,8 @@ auto softmax_cross_entropy(const X& logits, const I& targets, R reduction = {}) 
 ///     l_i = -sum_j q_ji log softmax(z_i)_j,    z_bar += l_bar (softmax(z) sum_j q_j - q),
 ///     q_bar += -l_bar log softmax(z)
 /// A share of exactly 0 contributes 0, also where z is -inf.  A mean divides by the number of
-/// columns. \throws ShapeError if shapes differ; DomainError for the mean of an empty batch.
+/// columns.
+/// \throws ShapeError if shapes differ; DomainError for the mean of an empty batch.
 template <TensorEntity X, LossTarget Y, Reduction R = reduce::Mean>
 requires(!Indices<Y>) auto softmax_cross_entropy(const X& logits, const Y& distributions,
                                                  R reduction = {}) {

@@ -391,7 +391,8 @@ Eigen::Matrix<Index, Eigen::Dynamic, 1> positions_of(std::string_view operation,
 }  // namespace detail
 
 /// Position of the largest element in column-major order: the first at a tie, the first NaN if
-/// there is one.  A constant. \throws DomainError if there are no elements.
+/// there is one.  A constant.
+/// \throws DomainError if there are no elements.
 template <TensorEntity X>
 Index argmax(const X& x) {
   return detail::position_of<detail::GreaterFirst>("argmax", x);

@@ -62,7 +62,8 @@ inline double cosine(Index step, Index steps, double from, double to = 0) {
   return detail::half_cosine(detail::progress(step, steps), from, to);
 }
 
-/// rate factor^k, after k times `every` steps.  \throws DomainError also for `every` of 0.
+/// rate factor^k, after k times `every` steps.
+/// \throws DomainError also for `every` of 0.
 inline double step_decay(Index step, Index every, double rate, double factor = 0.1) {
   detail::check(step, 0);
   if (every < 1)

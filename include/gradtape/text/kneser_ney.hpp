@@ -3,8 +3,8 @@
 /// Interpolated Kneser-Ney smoothing: the n-gram model that a neural one has to beat.  With h the
 /// words before w, h' the same without the first, V words in the vocabulary, for every length of h:
 ///
-///     P(w | h) = (c(h w) - D(c(h w))) / c(h)  +  gamma(h) P(w | h'),      P(w | nothing left) =
-///     1/V c(h) = sum over w of c(h w),   gamma(h) = (sum over w of D(c(h w))) / c(h)
+///     P(w | h) = (c(h w) - D(c(h w))) / c(h)  +  gamma(h) P(w | h'),     P(w | nothing left) = 1/V
+///     c(h) = sum over w of c(h w),   gamma(h) = (sum over w of D(c(h w))) / c(h)
 ///
 /// c counts occurrences for the longest h, and for those that begin a text; otherwise the different
 /// words that stand before h w.  The discount D, with n_r the number of n-grams with c = r:
@@ -51,7 +51,8 @@ class KneserNey {
   Index order() const { return static_cast<Index>(levels_.size()) - 1; }
 
   /// P(word | history), the history from its oldest word to its newest; a boundary in it begins the
-  /// text, and as the word ends it.  \throws ShapeError for a word outside of the vocabulary.
+  /// text, and as the word ends it.
+  /// \throws ShapeError for a word outside of the vocabulary.
   double probability(std::span<const Id> history, Id word) const {
     check_id(word);
     history = history.last(std::min(history.size(), levels_.size() - 2));
@@ -92,7 +93,8 @@ class KneserNey {
     return sum / static_cast<double>(count);
   }
 
-  /// The discounts D(1), D(2), D(3..) of n-grams of so many words.  \throws ShapeError if there are
+  /// The discounts D(1), D(2), D(3..) of n-grams of so many words.
+  /// \throws ShapeError if there are
   /// none such.
   const std::array<double, 3>& discounts(Index length) const {
     if (length < 1 || length > order()) {

@@ -66,7 +66,8 @@ inline std::string escaped(std::string_view word) {
   return result;
 }
 
-/// The word that `escaped` made a text of.  \throws FileError for other escapes.
+/// The word that `escaped` made a text of.
+/// \throws FileError for other escapes.
 inline std::string unescaped(const std::string& place, std::string_view text) {
   std::string result;
   while (!text.empty()) {

@@ -2,8 +2,7 @@
 /// \file
 /// A text as examples for a model with a fixed window:  N words  ->  the next word.
 ///
-///     e m m a     with N = 3, | a boundary:     ||| -> e,  ||e -> m,  |em -> m,  emm -> a,  mma ->
-///     |
+///     e m m a   with N = 3, | a boundary:   ||| -> e,  ||e -> m,  |em -> m,  emm -> a,  mma -> |
 ///
 /// Source: Bengio et al. (2003), A neural probabilistic language model, JMLR 3.
 
