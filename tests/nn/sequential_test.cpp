@@ -24,8 +24,9 @@ std::vector<std::string> names(auto& model) {
 
 /// A layer of a user's own: its training call counts.
 struct Counting {
-  int evaluated = 0, trained = 0;
-  Tensor<double> operator()(const Tensor<double>& x) { return (++evaluated, x); }
+  mutable int evaluated = 0;
+  int trained = 0;
+  Tensor<double> operator()(const Tensor<double>& x) const { return (++evaluated, x); }
   Tensor<double> operator()(const Tensor<double>& x, Random&) { return (++trained, x); }
 };
 
