@@ -316,11 +316,11 @@ inline constexpr int max_merged_operands = 12;
 template <class T, int N>
 class MergedOperands {
  public:
-  T partial[N];
-  std::uint32_t operand[N];
+  T partial[std::size_t{N}];
+  std::uint32_t operand[std::size_t{N}];
 
   [[gnu::always_inline]] void merge() { merge(std::make_integer_sequence<int, N>()); }
-  [[gnu::always_inline]] std::size_t count() const { return N - static_cast<std::size_t>(merged_); }
+  [[gnu::always_inline]] std::size_t count() const { return static_cast<std::size_t>(N - merged_); }
   [[gnu::always_inline]] void write(T* partials, std::uint32_t* operands) const {
     write(partials, operands, std::make_integer_sequence<int, N>());
   }
@@ -357,7 +357,7 @@ class MergedOperands {
     (write_one(is_merged_[I], partial[I], operand[I]), ...);
   }
 
-  bool is_merged_[N];
+  bool is_merged_[std::size_t{N}];
   int merged_ = 0;
 };
 
