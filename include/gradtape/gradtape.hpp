@@ -61,6 +61,11 @@
 #include "nn/pooling.hpp"
 #include "nn/sequential.hpp"
 #include "nn/residual.hpp"
+#include "nn/sequence.hpp"
+#include "nn/recurrent.hpp"
+#include "nn/rnn.hpp"
+#include "nn/lstm.hpp"
+#include "nn/gru.hpp"
 
 // Training.
 #include "optim/optimizer.hpp"

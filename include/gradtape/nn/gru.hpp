@@ -1,0 +1,59 @@
+#pragma once
+/// \file
+/// The gated recurrent unit: a gate z chooses between the last state and a candidate.
+///
+///     h' = (1 - z) m + z h,       m: the candidate, for which a gate r reads the last state
+///
+/// Source: Cho et al. (2014), Learning phrase representations using RNN encoder-decoder; in the
+/// form in which r acts after the product with U.
+
+#include "recurrent.hpp"
+
+namespace gradtape::nn {
+
+/// One step.                    x (D,n), h (H,n) -> h' (H,n);  of one sample x (D), h (H) -> h' (H)
+///     [a_r; a_z; a_m] = W x + b,   [u_r; u_z; u_m] = U h + b_h     W (3H,D), U (3H,H), b, b_h (3H)
+///     r = sigmoid(a_r + u_r),  z = sigmoid(a_z + u_z),  m = tanh(a_m + r u_m)
+///     h' = m + z (h - m)
+/// The gate r multiplies the candidate's part of b_h, too.  All this is as in PyTorch's GRU, whose
+/// bias_ih is b and bias_hh is b_h.
+template <class T>
+struct GruCell : gradtape::detail::RecurrentWeights<T> {
+  using State = Tensor<T>;
+  static constexpr const char* name = "gru";
+
+  Parameter<T> recurrent_bias;
+
+  /// W and U as recurrent.hpp says, b and b_h zero.
+  GruCell(Index inputs, Index hidden, Random& random)
+      : gradtape::detail::RecurrentWeights<T>(3, inputs, hidden, random),
+        recurrent_bias(Shape{3 * hidden}, "recurrent_bias") {}
+
+  /// \throws ShapeError unless x and the state fit each other and the weights.
+  State operator()(const Tensor<T>& x, const State& h) const { return checked_step(*this, x, h); }
+
+  /// Step t, with `inputs` of all steps.
+  State step(const Tensor<T>& inputs, Index t, const State& h) const {
+    using gradtape::detail::gates;
+    const Tensor<T> recurrent = matmul(this->recurrent_weight, h) + recurrent_bias;
+    const auto [a_r, a_z, a_m] = gates<3>(h.shape(), t, std::array{inputs});
+    const auto [u_r, u_z, u_m] = gates<3>(h.shape(), 0, std::array{recurrent});
+    const Tensor<T> m = tanh(a_m + sigmoid(a_r + u_r) * u_m);
+    return m + sigmoid(a_z + u_z) * (h - m);
+  }
+
+  State initial_state(Tape<T>& tape, Index n) const {
+    return tape.full(Shape{this->hidden(), n}, T(0));
+  }
+
+  void members(auto&& member) {
+    gradtape::detail::RecurrentWeights<T>::members(member);
+    member("recurrent_bias", recurrent_bias);
+  }
+};
+
+/// The unit along sequences: see `Recurrent`.            x (D,T,n) -> outputs (H,T,n), state (H,n)
+template <class T>
+using Gru = Recurrent<GruCell<T>>;
+
+}  // namespace gradtape::nn

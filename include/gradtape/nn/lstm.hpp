@@ -1,0 +1,75 @@
+#pragma once
+/// \file
+/// Long short-term memory: a cell c that gates keep, write to and read.
+///
+///     c' = sigmoid(f) c + sigmoid(i) tanh(g),     h' = sigmoid(o) tanh(c')
+///
+/// Sources: Hochreiter and Schmidhuber (1997), Long short-term memory; Gers et al. (2000), Learning
+/// to forget: the gate f.
+
+#include "recurrent.hpp"
+
+namespace gradtape::nn {
+
+template <class T>
+struct LstmState {
+  Tensor<T> h, c;
+};
+
+template <class T>
+const Tensor<T>& hidden_of(const LstmState<T>& state) {
+  return state.h;
+}
+template <class T>
+LstmState<T> advance(const Tensor<T>& running, const LstmState<T>& next, const LstmState<T>& last) {
+  return {advance(running, next.h, last.h), advance(running, next.c, last.c)};
+}
+template <class T>
+void check_state(std::string_view layer, const LstmState<T>& state, const Shape& expected,
+                 const Tensor<T>& x) {
+  gradtape::detail::check_state_part(layer, "h", state.h, expected, x);
+  gradtape::detail::check_state_part(layer, "c", state.c, expected, x);
+}
+
+/// One step.                    x (D,n), h and c (H,n) -> h' and c' (H,n);  of one sample without n
+///     [i; f; g; o] = W x + U h + b                                  W (4H,D), U (4H,H), b (4H)
+///     c' = sigmoid(f) c + sigmoid(i) tanh(g),   h' = sigmoid(o) tanh(c')
+/// The gates stand in the order of PyTorch's LSTM, which has two biases, of which b is the sum.
+template <class T>
+struct LstmCell : gradtape::detail::RecurrentWeights<T> {
+  using State = LstmState<T>;
+  static constexpr const char* name = "lstm";
+
+  /// W and U as recurrent.hpp says; b zero, but 1 for the gate f, so that the cell remembers at
+  /// first: Gers et al. (2000); Jozefowicz et al. (2015), An empirical exploration of recurrent
+  /// network architectures.
+  LstmCell(Index inputs, Index hidden, Random& random)
+      : gradtape::detail::RecurrentWeights<T>(4, inputs, hidden, random) {
+    this->bias.value().middleRows(hidden, hidden).setOnes();
+  }
+
+  /// \throws ShapeError unless x and the state fit each other and the weights.
+  State operator()(const Tensor<T>& x, const State& state) const {
+    return checked_step(*this, x, state);
+  }
+
+  /// Step t, with `inputs` of all steps.
+  State step(const Tensor<T>& inputs, Index t, const State& last) const {
+    const Tensor<T> recurrent = matmul(this->recurrent_weight, last.h);
+    const auto [i, f, g, o] =
+        gradtape::detail::gates<4>(last.h.shape(), t, std::array{inputs, recurrent});
+    const Tensor<T> c = sigmoid(f) * last.c + sigmoid(i) * tanh(g);
+    return {sigmoid(o) * tanh(c), c};
+  }
+
+  State initial_state(Tape<T>& tape, Index n) const {
+    const Tensor<T> zero = tape.full(Shape{this->hidden(), n}, T(0));
+    return {zero, zero};
+  }
+};
+
+/// The memory along sequences: see `Recurrent`.          x (D,T,n) -> outputs h (H,T,n), state
+template <class T>
+using Lstm = Recurrent<LstmCell<T>>;
+
+}  // namespace gradtape::nn

@@ -1,0 +1,256 @@
+#pragma once
+/// \file
+/// Recurrent layers: a cell that is applied step by step, its state handed on.
+///
+///     s_t = cell(x_t, s_{t-1})        x_1 -> [cell] -s_1-> [cell] -s_2-> ..       h_t: part of s_t
+///                                             x_2 -> |
+///
+/// The products with the inputs of all steps are one matrix product ahead of the loop,
+/// (G H, D) x (D, T n) with G gates; what is left for a step is the product with the state.
+///
+/// Initial weights: each gate's block as `initialize::xavier_uniform` draws it.
+///
+/// Sources: Elman (1990), Finding structure in time; Werbos (1990), Backpropagation through time.
+
+#include "../ops/elementwise.hpp"
+#include "../ops/matmul.hpp"
+#include "../ops/shape_ops.hpp"
+#include "module.hpp"
+#include "sequence.hpp"
+
+namespace gradtape {
+namespace detail {
+
+template <class T>
+using RowBlock =
+    Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>, 0, Eigen::OuterStride<>>;
+template <class T>
+using ConstRowBlock =
+    Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>, 0, Eigen::OuterStride<>>;
+
+/// The blocks of rows of a sum, as tensors of their own.      X_i (count H, n) -> count times (H,n)
+///     Y_k = sum_i X_i[rows k H .. k H + H - 1],   X_i_bar[these rows] += Y_k_bar
+/// A term with more columns, (count H, n, T), has all steps side by side: of it step t counts.
+/// \param shape  of each result, H first.
+template <std::size_t count, class T, std::size_t terms>
+std::array<Tensor<T>, count> gates(const Shape& shape, Index t,
+                                   const std::array<Tensor<T>, terms>& sum) {
+  const CommonTape<T> common("gates", sum);
+  Recording<T>& recording = *common.recording;
+  const Index h = shape.rows(), n = shape.columns(), rows = static_cast<Index>(count) * h;
+  const auto offset = [=](const Tensor<T>& x, std::size_t k) {
+    return static_cast<Index>(k) * h + (x.columns() == n ? 0 : rows * n * t);
+  };
+
+  std::array<Tensor<T>, count> gate;
+  std::array<Node<T>*, count> nodes;
+  for (std::size_t k = 0; k < count; ++k) {
+    nodes[k] = &recording.append_node("gates", shape, common.needs_grad);
+    gate[k] = TensorHandle<T>::make(recording, *nodes[k]);
+    remember_operands(recording, *nodes[k], sum);
+    MatrixMap<T> y(nodes[k]->value, h, n);
+    const auto term = [&](std::size_t i) {
+      return ConstRowBlock<T>(sum[i].data() + offset(sum[i], k), h, n, Eigen::OuterStride<>(rows));
+    };
+    static_assert(terms == 1 || terms == 2);
+    if constexpr (terms == 1) {
+      y = term(0);
+    } else {
+      y = term(0) + term(1);
+    }
+    if (recording.tracer != nullptr)
+      recording.tracer->check_value(recording, recording.last_node(), false);
+  }
+  if (nodes[0]->grad == nullptr) return gate;
+
+  // The first node is swept last, when the adjoints of all are complete: it passes them on.
+  for (std::size_t k = 1; k < count; ++k) {
+    recording.set_backward(*nodes[k], [first = nodes[0], &recording](Node<T>&) {
+      if (gradient_target(*first, recording).first)
+        std::fill_n(first->grad, first->shape.size(), T(0));
+    });
+  }
+  recording.set_backward(*nodes[0], [=, &recording](Node<T>&) {
+    for (const Tensor<T>& x : sum) {
+      if (!adjoint(x).is_needed()) continue;
+      GradientTarget<T> target = adjoint(x).target();
+      if (target.first && x.columns() != n) {
+        std::fill_n(target.data, x.size(), T(0));
+        target.first = false;
+      }
+      for (std::size_t k = 0; k < count; ++k) {
+        RowBlock<T> x_bar(target.data + offset(x, k), h, n, Eigen::OuterStride<>(rows));
+        const ConstMatrixMap<T> y_bar(nodes[k]->grad, h, n);
+        if (nodes[k]->sweep != recording.sweep) {
+          if (target.first) x_bar.setZero();
+        } else if (target.first) {
+          x_bar = y_bar;
+        } else {
+          x_bar += y_bar;
+        }
+      }
+    }
+  });
+  return gate;
+}
+
+/// \throws ShapeError unless x has one of two ranks and the weight's columns as rows.
+template <class T>
+void check_input(std::string_view layer, const Tensor<T>& x, int least_rank, int most_rank,
+                 const Parameter<T>& weight) {
+  const Index d = weight.shape()[1];
+  if (x.rank() >= least_rank && x.rank() <= most_rank && x.rows() == d) return;
+  fail<ShapeError>(
+      layer, ": ", title(x, "x"), " is ", to_string(x.shape()), ", input_weight is ",
+      to_string(weight.shape()), ": x must be [", d,
+      most_rank == 3 ? ", T, n], features by steps by samples" : ", n], features by samples");
+}
+
+/// \throws ShapeError unless a part of a state that goes with x has the shape that it must have.
+template <class T>
+void check_state_part(std::string_view layer, const char* part, const Tensor<T>& state,
+                      const Shape& expected, const Tensor<T>& x) {
+  if (state.shape() == expected) return;
+  fail<ShapeError>(layer, ": the state ", part, " is ", to_string(state.shape()), ", ",
+                   title(x, "x"), " is ", to_string(x.shape()), ": ", part, " must be ",
+                   to_string(expected));
+}
+
+/// What the cells have in common: z = W x + U h + b,  W (G H, D), U (G H, H), b (G H), G gates.
+template <class T>
+struct RecurrentWeights {
+  using Scalar = T;
+
+  Parameter<T> input_weight, recurrent_weight, bias;
+
+  RecurrentWeights(Index gates, Index inputs, Index hidden, Random& random)
+      : input_weight(Shape{gates * hidden, inputs}, "input_weight"),
+        recurrent_weight(Shape{gates * hidden, hidden}, "recurrent_weight"),
+        bias(Shape{gates * hidden}, "bias") {
+    using namespace nn::initialize;
+    initialize_blocks(input_weight, gates, [&](Parameter<T>& w) { xavier_uniform(w, random); });
+    initialize_blocks(recurrent_weight, gates, [&](Parameter<T>& u) { xavier_uniform(u, random); });
+  }
+
+  Index hidden() const { return recurrent_weight.shape()[1]; }
+
+  /// W x + b, for any number of steps.
+  Tensor<T> inputs(const Tensor<T>& x) const { return matmul(input_weight, x) + bias; }
+
+  void members(auto&& member) {
+    member("input_weight", input_weight);
+    member("recurrent_weight", recurrent_weight);
+    member("bias", bias);
+  }
+};
+
+}  // namespace detail
+
+namespace nn {
+
+// A state that is a single tensor; others have functions of these names as well.
+
+/// What a state shows as the output of a layer.
+template <class T>
+const Tensor<T>& hidden_of(const Tensor<T>& h) {
+  return h;
+}
+/// The next state where `running` (1,n) is 1, and the last one where it is 0: samples that have
+/// ended.
+template <class T>
+Tensor<T> advance(const Tensor<T>& running, const Tensor<T>& next, const Tensor<T>& last) {
+  return where(running, next, last);
+}
+template <class T>
+void check_state(std::string_view layer, const Tensor<T>& h, const Shape& expected,
+                 const Tensor<T>& x) {
+  gradtape::detail::check_state_part(layer, "h", h, expected, x);
+}
+
+/// A step of a cell with a checked input.
+template <class Cell, class T>
+typename Cell::State checked_step(const Cell& cell, const Tensor<T>& x,
+                                  const typename Cell::State& state) {
+  gradtape::detail::check_input(Cell::name, x, 1, 2, cell.input_weight);
+  check_state(Cell::name, state, x.shape().with(0, cell.hidden()), x);
+  return cell.step(cell.inputs(x), 0, state);
+}
+
+/// All hidden states, and the state of each sample behind its last step.
+template <class Cell>
+struct Sequence {
+  Tensor<typename Cell::Scalar> outputs;  ///< (H,T,n), 0 in the padding
+  typename Cell::State state;             ///< (H,n)
+};
+
+/// A cell applied along sequences.                   x (D,T,n) -> outputs (H,T,n), state (H,n)
+///
+///     auto [outputs, state] = lstm(x);                 or lstm(x, lengths), with `Indices` (n)
+///
+/// Behind its length a sample's state stays what it was, its outputs are 0, and its inputs have no
+/// influence, NaN or not; the state of an empty sequence is the initial one.  That is 0, or what
+/// the call gives.  To backpropagate through a window of a long sequence only (truncated
+/// backpropagation through time), start it from the last window's state, made a constant: by
+/// `detach`, or with its value if the recording has been forgotten since.
+///
+/// \tparam Cell  `LstmCell` or the like: `inputs` are the products of all steps with x, `step` is
+///               one step with them.
+template <class Cell>
+struct Recurrent {
+  using T = typename Cell::Scalar;
+  using State = typename Cell::State;
+
+  Cell cell;
+
+  Recurrent(Index inputs, Index hidden, Random& random) : cell(inputs, hidden, random) {}
+
+  /// \throws ShapeError unless x is (D,T,n) and the initial state (H,n).
+  Sequence<Cell> operator()(const Tensor<T>& x, const std::optional<State>& initial = {}) const {
+    check(x);
+    return unroll(x, {x.shape()[1], x.shape()[2]}, initial);
+  }
+  /// \throws ShapeError also unless there are n lengths, each from 0 to T.
+  template <Indices I>
+  Sequence<Cell> operator()(const Tensor<T>& x, const I& lengths,
+                            const std::optional<State>& initial = {}) const {
+    check(x);
+    const auto table = gradtape::detail::copy_indices(x.tape(), lengths);
+    return unroll(x, {Cell::name, x.shape()[1], x.shape()[2], table}, initial);
+  }
+
+  void members(auto&& member) { cell.members(member); }
+
+ private:
+  void check(const Tensor<T>& x) const {
+    gradtape::detail::check_input(Cell::name, x, 3, 3, cell.input_weight);
+  }
+
+  Sequence<Cell> unroll(const Tensor<T>& x, const gradtape::detail::Lengths& lengths,
+                        const std::optional<State>& initial) const {
+    Tape<T>& tape = x.tape();
+    const Index n = lengths.samples, h = cell.hidden();
+    if (initial) check_state(Cell::name, *initial, Shape{h, n}, x);
+    State state = initial ? *initial : cell.initial_state(tape, n);
+    if (lengths.longest == 0) return {tape.full(Shape{h, lengths.steps, n}, T(0)), state};
+
+    const Tensor<T> inputs = cell.inputs(gradtape::detail::by_step(x, lengths));
+    auto* const outputs = tape.template workspace<Tensor<T>>(lengths.longest);
+    T* const running = tape.workspace(n);
+    for (Index t = 0; t < lengths.longest; ++t) {
+      const State next = cell.step(inputs, t, state);
+      if (t < lengths.shortest) {
+        state = next;
+      } else {
+        for (Index j = 0; j < n; ++j) running[j] = T(t < lengths[j] ? 1 : 0);
+        state = advance(tape.constant(Shape{1, n}, std::span<const T>(running, std::size_t(n))),
+                        next, state);
+      }
+      new (outputs + t) Tensor<T>(hidden_of(state));
+    }
+    const std::span<const Tensor<T>> all(outputs, static_cast<std::size_t>(lengths.longest));
+    return {gradtape::detail::by_sample(stack(all, Dim(2)), lengths), state};
+  }
+};
+
+}  // namespace nn
+}  // namespace gradtape

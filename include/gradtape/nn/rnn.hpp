@@ -1,0 +1,42 @@
+#pragma once
+/// \file
+/// The simple recurrent network: its state is what its neurons last gave.
+///
+/// Source: Elman (1990), Finding structure in time.
+
+#include "recurrent.hpp"
+
+namespace gradtape::nn {
+
+/// One step.                    x (D,n), h (H,n) -> h' (H,n);  of one sample x (D), h (H) -> h' (H)
+///     h' = tanh(W x + U h + b)                                     W (H,D), U (H,H), b (H)
+/// PyTorch's RNN has two biases, of which b is the sum.
+template <class T>
+struct RnnCell : gradtape::detail::RecurrentWeights<T> {
+  using State = Tensor<T>;
+  static constexpr const char* name = "rnn";
+
+  /// W and U as recurrent.hpp says, b zero.
+  RnnCell(Index inputs, Index hidden, Random& random)
+      : gradtape::detail::RecurrentWeights<T>(1, inputs, hidden, random) {}
+
+  /// \throws ShapeError unless x and the state fit each other and the weights.
+  State operator()(const Tensor<T>& x, const State& h) const { return checked_step(*this, x, h); }
+
+  /// Step t, with `inputs` of all steps.
+  State step(const Tensor<T>& inputs, Index t, const State& h) const {
+    const Tensor<T> recurrent = matmul(this->recurrent_weight, h);
+    const auto [z] = gradtape::detail::gates<1>(h.shape(), t, std::array{inputs, recurrent});
+    return tanh(z);
+  }
+
+  State initial_state(Tape<T>& tape, Index n) const {
+    return tape.full(Shape{this->hidden(), n}, T(0));
+  }
+};
+
+/// The network along sequences: see `Recurrent`.         x (D,T,n) -> outputs (H,T,n), state (H,n)
+template <class T>
+using Rnn = Recurrent<RnnCell<T>>;
+
+}  // namespace gradtape::nn
