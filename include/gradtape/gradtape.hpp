@@ -66,6 +66,7 @@
 #include "nn/rnn.hpp"
 #include "nn/lstm.hpp"
 #include "nn/gru.hpp"
+#include "nn/attention.hpp"
 
 // Training.
 #include "optim/optimizer.hpp"
