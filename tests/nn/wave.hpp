@@ -37,6 +37,16 @@ inline void fill(Parameter<double>& w, double a) {
   Eigen::Map<Eigen::VectorXd>(w.data(), w.size()) = values(a, w.size());
 }
 
+/// For `check_gradients` of a parameter: its value becomes that of x, its gradient is added to x's.
+/// \return zero, which must be added to the loss.
+inline Tensor<double> bind(Parameter<double>& w, const Tensor<double>& x) {
+  w.value() = x.value();
+  w.zero_grad();
+  return record(
+      "bind", Shape{1}, {x}, [](MatrixMap<double> y) { y.setZero(); },
+      [x, &w](const Tensor<double>&) { adjoint(x) += w.grad(); });
+}
+
 /// The largest difference from what is expected, in column-major order; infinite for NaN.
 inline double distance(const Eigen::MatrixXd& x, std::initializer_list<double> expected) {
   const Eigen::Map<const Eigen::VectorXd> all(x.data(), x.size());

@@ -1,0 +1,330 @@
+// What all recurrent layers have in common; their formulas are in recurrent_parity_test.cpp.
+
+#include <limits>
+#include <tuple>
+
+#include "catch.hpp"
+#include "gradtape/diff/gradient_check.hpp"
+#include "gradtape/nn/gru.hpp"
+#include "gradtape/nn/lstm.hpp"
+#include "gradtape/nn/rnn.hpp"
+#include "gradtape/ops/reduce.hpp"
+#include "wave.hpp"
+
+using namespace gradtape;
+using Catch::Matchers::ContainsSubstring;
+using Eigen::MatrixXd;
+using Lengths = std::vector<int>;
+
+namespace {
+
+constexpr Index D = 2, H = 3;
+using Layers = std::tuple<nn::Rnn<double>, nn::Lstm<double>, nn::Gru<double>>;
+
+/// A layer's state of one tensor or two.
+void make(const Tensor<double>& h, const Tensor<double>&, Tensor<double>& state) { state = h; }
+void make(const Tensor<double>& h, const Tensor<double>& c, nn::LstmState<double>& state) {
+  state = {h, c};
+}
+std::vector<Tensor<double>> parts(const Tensor<double>& h) { return {h}; }
+std::vector<Tensor<double>> parts(const nn::LstmState<double>& state) { return {state.h, state.c}; }
+
+template <class Layer>
+struct Case {
+  using State = typename Layer::State;
+
+  Random random{1};
+  Layer layer{D, H, random};
+  Tape<double> tape;
+
+  State state(double a, Index n) {
+    State s;
+    make(wave::variable(tape, a, Shape{H, n}), wave::variable(tape, a + 1, Shape{H, n}), s);
+    return s;
+  }
+};
+
+/// A weighted sum that depends on every element.
+Var<double> weighted_sum(const Tensor<double>& y) {
+  return sum(y * wave::constant(y.tape(), 8, y.shape()));
+}
+
+/// Steps 0 .. length - 1 of a sample of (rows,T,n), a row a feature.
+MatrixXd sample(const Tensor<double>& x, Index j, Index length) {
+  return x.value().middleCols(x.shape()[1] * j, length);
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("recurrent: gradients", "", Layers) {
+  Case<TestType> at;
+  std::vector<CheckedInput> inputs{{"x", wave::values(5, D * 9).reshaped(D, 9)},
+                                   {"h", wave::values(6, H * 3).reshaped(H, 3)},
+                                   {"c", wave::values(7, H * 3).reshaped(H, 3)}};
+  std::vector<Parameter<double>*> weights;
+  for_each_parameter(at.layer, [&](const std::string& name, Parameter<double>& w) {
+    wave::fill(w, double(inputs.size()));
+    inputs.push_back({name, w.value()});
+    weights.push_back(&w);
+  });
+  const auto f = [&](Tape<double>&, const std::vector<Tensor<double>>& x) {
+    Var<double> loss = 0.0;
+    for (std::size_t k = 0; k < weights.size(); ++k) loss += sum(wave::bind(*weights[k], x[3 + k]));
+    typename TestType::State state;
+    make(x[1], x[2], state);
+    const auto [y, last] = at.layer(reshape(x[0], Shape{D, 3, 3}), Lengths{3, 1, 0}, state);
+    loss += weighted_sum(y);
+    for (const Tensor<double>& part : parts(last)) loss += weighted_sum(part);
+    return loss;
+  };
+  const CheckReport report = check_gradients(f, inputs);
+  INFO(report.text());
+  CHECK(report.passed);
+  CHECK(report.compared == D * 9 + 2 * H * 3 + parameter_count(at.layer));
+}
+
+TEMPLATE_LIST_TEST_CASE("recurrent: a layer is its cell, step by step", "", Layers) {
+  Case<TestType> at;
+  const Index T = 4, n = 2;
+  const Tensor x = wave::variable(at.tape, 5, Shape{D, T, n});
+  const auto initial = at.state(6, n);
+  const auto [y, last] = at.layer(x, initial);
+  CHECK(y.shape() == Shape{H, T, n});
+  auto state = initial;
+  for (Index t = 0; t < T; ++t) {
+    state = at.layer.cell(reshape(slice(x, Dim(1), t, 1), Shape{D, n}), state);
+    const Tensor<double> out = reshape(slice(y, Dim(1), t, 1), Shape{H, n});
+    CHECK(out.value().isApprox(nn::hidden_of(state).value(), 1e-14));
+  }
+  for (std::size_t k = 0; k < parts(last).size(); ++k)
+    CHECK(parts(last)[k].value().isApprox(parts(state)[k].value(), 1e-14));
+
+  // a single sample as vectors, from the initial state of zeros
+  const Tensor<double> vector = wave::variable(at.tape, 5, Shape{D});
+  auto zero = at.layer.cell.initial_state(at.tape, 1);
+  for (const Tensor<double>& part : parts(zero)) CHECK(part.value().isZero(0));
+  const Tensor<double> z = at.tape.full(Shape{H}, 0.0);
+  make(z, z, zero);
+  const auto one = at.layer.cell(vector, zero);
+  CHECK(nn::hidden_of(one).shape() == Shape{H});
+  CHECK(nn::hidden_of(one).value().isApprox(sample(at.layer(x).outputs, 0, 1), 1e-14));
+}
+
+TEMPLATE_LIST_TEST_CASE("recurrent: padding has no influence, NaN or not", "", Layers) {
+  Case<TestType> at;
+  const Index T = 4;
+  const Lengths lengths{2, 4, 0, 1, 3};
+  const auto n = Index(lengths.size());
+  const auto make_input = [&](double padding) {
+    Eigen::VectorXd values = wave::values(5, D * T * n);
+    for (Index j = 0; j < n; ++j) {
+      const Index length = lengths[std::size_t(j)];
+      values.segment(D * (T * j + length), D * (T - length)).setConstant(padding);
+    }
+    return at.tape.variable(Shape{D, T, n}, values);
+  };
+  const Tensor<double> x = make_input(std::numeric_limits<double>::quiet_NaN());
+  const auto initial = at.state(6, n);
+  const auto [y, last] = at.layer(x, lengths, initial);
+  REQUIRE(y.shape() == Shape{H, T, n});
+
+  Var<double> loss = weighted_sum(y);
+  for (const Tensor<double>& part : parts(last)) loss += weighted_sum(part);
+  at.tape.backward(loss);
+  const MatrixXd x_bar = x.grad();
+  for_each_parameter(at.layer, [](const std::string&, auto& w) { CHECK(w.grad().allFinite()); });
+
+  for (Index j = 0; j < n; ++j) {
+    const Index length = lengths[std::size_t(j)];
+    CAPTURE(j, length);
+    CHECK(sample(y, j, T).rightCols(T - length).isZero(0));
+    CHECK(x_bar.middleCols(T * j + length, T - length).isZero(0));
+    CHECK((length == 0 || !x_bar.middleCols(T * j, length).isZero(1e-6)));
+    // alone and unpadded
+    const Tensor<double> alone = at.tape.constant(
+        Shape{D, length, 1}, std::span(x.data() + D * T * j, std::size_t(D * length)));
+    auto start = initial;
+    make(columns(parts(initial).front(), j, 1), columns(parts(initial).back(), j, 1), start);
+    const auto [expected, state] = at.layer(alone, start);
+    CHECK(expected.shape() == Shape{H, length, 1});
+    CHECK((sample(y, j, length) - expected.value()).norm() <= 1e-14);
+    for (std::size_t k = 0; k < parts(last).size(); ++k)
+      CHECK((parts(last)[k].value().col(j) - parts(state)[k].value()).norm() <= 1e-14);
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("recurrent: empty sequences, samples and steps", "", Layers) {
+  Case<TestType> at;
+  const auto check = [&](Index T, Index n, const Lengths* lengths) {
+    CAPTURE(T, n, lengths != nullptr);
+    const Tensor x = wave::variable(at.tape, 5, Shape{D, T, n});
+    const auto initial = at.state(6, n);
+    const auto [y, last] =
+        lengths == nullptr ? at.layer(x, initial) : at.layer(x, *lengths, initial);
+    CHECK(y.shape() == Shape{H, T, n});
+    CHECK(y.value().isZero(0));
+    Var<double> loss = sum(y);
+    for (std::size_t k = 0; k < parts(last).size(); ++k) {
+      CHECK(parts(last)[k].value() == parts(initial)[k].value());
+      loss += weighted_sum(parts(last)[k]);
+    }
+    at.tape.backward(loss);
+    const Tensor<double> h = nn::hidden_of(initial);
+    if (h.size() > 0) CHECK((h.grad() - wave::values(8, H * n).reshaped(H, n)).norm() == 0);
+    const auto [y_of_zero, zero] = lengths == nullptr ? at.layer(x) : at.layer(x, *lengths);
+    for (const Tensor<double>& part : parts(zero)) {
+      CHECK(part.shape() == Shape{H, n});
+      CHECK(part.value().isZero(0));
+    }
+  };
+  const Lengths none, zeros{0, 0};
+  check(0, 2, nullptr);
+  check(0, 2, &zeros);
+  check(3, 2, &zeros);
+  check(3, 0, nullptr);
+  check(3, 0, &none);
+  check(0, 0, nullptr);
+
+  const Tensor x = wave::variable(at.tape, 5, Shape{D, 1, 2});
+  const auto [y, last] = at.layer(x, Lengths{1, 1});
+  CHECK(y.shape() == Shape{H, 1, 2});
+  CHECK(y.value() == nn::hidden_of(last).value());
+}
+
+TEMPLATE_LIST_TEST_CASE("recurrent: a sequence in two windows", "", Layers) {
+  Case<TestType> at;
+  const Tensor first = wave::variable(at.tape, 5, Shape{D, 3, 2}),
+               second = wave::variable(at.tape, 6, Shape{D, 2, 2});
+  const auto [whole, end] = at.layer(concat({first, second}, Dim(1)));
+  const auto [y1, middle] = at.layer(first);
+  const auto [y2, last] = at.layer(second, middle);
+  CHECK(concat({y1, y2}, Dim(1)).value().isApprox(whole.value(), 1e-14));
+
+  // truncated: the same values, and nothing flows back into the first window
+  auto carried = middle;
+  make(detach(parts(middle).front()), detach(parts(middle).back()), carried);
+  const auto [y3, truncated] = at.layer(second, carried);
+  CHECK(y3.value() == y2.value());
+  at.tape.backward(weighted_sum(y2));
+  CHECK(!first.grad().isZero(1e-6));
+  at.tape.backward(weighted_sum(y3));
+  CHECK(first.grad().isZero(0));
+  CHECK(!second.grad().isZero(1e-6));
+}
+
+TEMPLATE_LIST_TEST_CASE("recurrent: gradients of a thousand steps are finite", "", Layers) {
+  Case<TestType> at;
+  const Tensor x = wave::variable(at.tape, 5, Shape{D, 1000, 2});
+  const auto [y, last] = at.layer(x, Lengths{1000, 999});
+  CHECK(y.value().allFinite());
+  at.tape.backward(weighted_sum(y));
+  CHECK(x.grad().allFinite());
+  CHECK(!x.grad().col(0).isZero(1e-9));
+  for_each_parameter(at.layer, [](const std::string&, auto& w) {
+    CHECK(w.grad().allFinite());
+    CHECK(!w.grad().isZero(1e-6));
+  });
+}
+
+TEMPLATE_LIST_TEST_CASE("recurrent: without recording, and traced", "", Layers) {
+  Case<TestType> at;
+  const Tensor x = wave::variable(at.tape, 5, Shape{D, 3, 2});
+  const MatrixXd expected = at.layer(x, Lengths{3, 1}).outputs.value();
+  {
+    const auto guard = at.tape.no_grad();
+    const Tensor y = at.layer(x, Lengths{3, 1}).outputs;
+    CHECK(y.is_constant());
+    CHECK(y.value() == expected);
+  }
+  at.tape.trace(true);
+  const Tensor y = at.layer(x, Lengths{3, 1}).outputs;
+  CHECK(y.value().isApprox(expected, 1e-14));
+  at.tape.backward(weighted_sum(y));
+  CHECK(x.grad().allFinite());
+}
+
+TEMPLATE_LIST_TEST_CASE("recurrent: shapes that do not fit", "", Layers) {
+  Case<TestType> at;
+  const std::string name = decltype(at.layer.cell)::name;
+  const auto input = [&](const Shape& shape) { return at.tape.full(shape, 0.5); };
+  const Tensor x = input({D, 4, 2});
+  const auto state = [&](const Shape& h, const Shape& c) {
+    auto s = at.layer.cell.initial_state(at.tape, 1);
+    make(input(h), input(c), s);
+    return s;
+  };
+  const std::string weight = to_string(at.layer.cell.input_weight.shape());
+
+  CHECK_THROWS_AS(at.layer(input({3, 4, 2})), ShapeError);
+  CHECK_THROWS_WITH(at.layer(input({3, 4, 2}).name("words")),
+                    name + ": words is [3, 4, 2], input_weight is " + weight +
+                        ": x must be [2, T, n], features by steps by samples");
+  CHECK_THROWS_WITH(at.layer(input({D, 4})), ContainsSubstring(name + ": x is [2, 4], input_"));
+  CHECK_THROWS_WITH(at.layer(x, Lengths{1, 2, 3}), name + ": 3 lengths for 2 samples");
+  CHECK_THROWS_WITH(at.layer(x, Lengths{}), name + ": 0 lengths for 2 samples");
+  CHECK_THROWS_WITH(at.layer(x, Lengths{4, 5}),
+                    name + ": length 5 of sample 1 is outside of " + "0 .. 4, the number of steps");
+  CHECK_THROWS_WITH(at.layer(x, Lengths{-1, 4}), ContainsSubstring("length -1 of sample 0"));
+  CHECK_THROWS_WITH(at.layer(x, state({H, 3}, {H, 2})),
+                    name + ": the state h is [3, 3], x is [2, 4, 2]: h must be [3, 2]");
+
+  const auto fitting = state({H, 2}, {H, 2});
+  CHECK_THROWS_WITH(at.layer.cell(input({3, 2}), fitting),
+                    name + ": x is [3, 2], input_weight is " + weight +
+                        ": x must be [2, n], features by samples");
+  CHECK_THROWS_WITH(at.layer.cell(input({D, 3}), fitting),
+                    name + ": the state h is [3, 2], x is [2, 3]: h must be [3, 3]");
+  CHECK_THROWS_WITH(at.layer.cell(x, fitting), ContainsSubstring(name + ": x is [2, 4, 2]"));
+}
+
+TEST_CASE("lstm: a cell's state that does not fit, and one of its parts alone") {
+  Case<nn::Lstm<double>> at;
+  const Tensor x = wave::variable(at.tape, 5, Shape{D, 2});
+  const Tensor h = wave::variable(at.tape, 6, Shape{H, 2});
+  CHECK_THROWS_WITH(at.layer.cell(x, {h, at.tape.full(Shape{H, 1}, 0.0)}),
+                    "lstm: the state c is [3, 1], x is [2, 2]: c must be [3, 2]");
+
+  // a loss of c only: the output gate takes no part
+  const auto f = [&](Tape<double>&, const std::vector<Tensor<double>>& in) {
+    return weighted_sum(at.layer.cell(in[0], {in[1], in[2]}).c);
+  };
+  CHECK(check_gradients(f, {{"x", x.value()}, {"h", h.value()}, {"c", MatrixXd(-h.value())}}));
+  at.layer.cell.recurrent_weight.zero_grad();
+  at.tape.backward(weighted_sum(at.layer.cell(x, {h, h}).c));
+  CHECK(at.layer.cell.recurrent_weight.grad().bottomRows(H).isZero(0));
+  CHECK(!at.layer.cell.recurrent_weight.grad().topRows(H).isZero(1e-6));
+}
+
+TEST_CASE("recurrent: initial weights, and names of parameters") {
+  Random random(1);
+  nn::Lstm<double> lstm(30, 20, random);
+  const auto& cell = lstm.cell;
+  CHECK(cell.input_weight.shape() == Shape{80, 30});
+  CHECK(cell.recurrent_weight.shape() == Shape{80, 20});
+  CHECK(cell.bias.value().middleRows(20, 20).isOnes(0));
+  CHECK(cell.bias.value().topRows(20).isZero(0));
+  CHECK(cell.bias.value().bottomRows(40).isZero(0));
+  // Glorot's bound for a gate of 20 neurons, not for 80
+  const double bound = std::sqrt(6.0 / (30 + 20));
+  for (Index gate = 0; gate < 4; ++gate) {
+    const MatrixXd w = cell.input_weight.value().middleRows(20 * gate, 20);
+    CHECK(w.cwiseAbs().maxCoeff() < bound);
+    CHECK(w.cwiseAbs().maxCoeff() > 0.95 * bound);
+    CHECK(std::abs(w.mean()) < 0.1 * bound);
+  }
+
+  const auto names = [](auto&& layer) {
+    std::vector<std::string> all;
+    for_each_parameter(layer, [&](const std::string& name, auto& w) {
+      CHECK(w.name() == name);
+      all.push_back(name);
+    });
+    return all;
+  };
+  const std::vector<std::string> three{"input_weight", "recurrent_weight", "bias"};
+  CHECK(names(lstm) == three);
+  CHECK(names(nn::Rnn<double>(2, 3, random)) == three);
+  std::vector<std::string> four = three;
+  four.push_back("recurrent_bias");
+  CHECK(names(nn::Gru<double>(2, 3, random)) == four);
+}
