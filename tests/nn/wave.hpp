@@ -1,6 +1,6 @@
-// Numbers that PyTorch made (1.13, in double), and the inputs it made them from.  Tensors there are
-// indexed as here; `show` prints elements in column-major order.  The scripts in the tests begin
-// with
+// Tensors and parameters of numbers that PyTorch can compute as well (torch.hpp).  In the scripts
+// of the tests that include this header tensors are indexed as here, and `show` prints elements in
+// column-major order.  They begin with
 //
 //     import torch
 //     torch.set_default_dtype(torch.float64)
@@ -12,20 +12,15 @@
 //     def show(x): print(", ".join("%.17g" % v for v in reverse(x.detach()).flatten()))
 #pragma once
 
-#include <cmath>
-#include <initializer_list>
-#include <vector>
-
 #include "gradtape/core/record.hpp"
+#include "torch.hpp"
 
 namespace wave {
 
 using namespace gradtape;
 
 /// sin(a + 0.7 k) for element number k.
-inline Eigen::VectorXd values(double a, Index size) {
-  return Eigen::VectorXd::NullaryExpr(size, [a](Index k) { return std::sin(a + 0.7 * double(k)); });
-}
+inline Eigen::VectorXd values(double a, Index size) { return torch::wave(a, 0.7, size, 1); }
 inline Tensor<double> variable(Tape<double>& tape, double a, const Shape& shape,
                                std::string_view name = {}) {
   return tape.variable(shape, values(a, shape.size()), name);
@@ -45,14 +40,6 @@ inline Tensor<double> bind(Parameter<double>& w, const Tensor<double>& x) {
   return record(
       "bind", Shape{1}, {x}, [](MatrixMap<double> y) { y.setZero(); },
       [x, &w](const Tensor<double>&) { adjoint(x) += w.grad(); });
-}
-
-/// The largest difference from what is expected, in column-major order; infinite for NaN.
-inline double distance(const Eigen::MatrixXd& x, std::initializer_list<double> expected) {
-  const Eigen::Map<const Eigen::VectorXd> all(x.data(), x.size());
-  const Eigen::Map<const Eigen::VectorXd> right(expected.begin(), Index(expected.size()));
-  if (x.size() != right.size() || !all.allFinite()) return std::numeric_limits<double>::infinity();
-  return (all - right).cwiseAbs().maxCoeff();
 }
 
 }  // namespace wave

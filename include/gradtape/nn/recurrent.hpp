@@ -2,13 +2,15 @@
 /// \file
 /// Recurrent layers: a cell that is applied step by step, its state handed on.
 ///
-///     s_t = cell(x_t, s_{t-1})        x_1 -> [cell] -s_1-> [cell] -s_2-> ..       h_t: part of s_t
-///                                             x_2 -> |
+///     s_t = cell(x_t, s_{t-1})           s_0 -> cell - s_1 -> cell - s_2 -> cell - s_3 -> ..
+///                                               x_1           x_2           x_3
 ///
 /// The products with the inputs of all steps are one matrix product ahead of the loop,
 /// (G H, D) x (D, T n) with G gates; what is left for a step is the product with the state.
 ///
-/// Initial weights: each gate's block as `initialize::xavier_uniform` draws it.
+/// Initial weights, each gate's block by itself: W as `initialize::xavier_uniform` draws it, U
+/// orthogonal, so that a state keeps its length over many steps (Saxe et al., 2014, Exact solutions
+/// to the nonlinear dynamics of learning in deep linear neural networks).
 ///
 /// Sources: Elman (1990), Finding structure in time; Werbos (1990), Backpropagation through time.
 
@@ -129,7 +131,7 @@ struct RecurrentWeights {
         bias(Shape{gates * hidden}, "bias") {
     using namespace nn::initialize;
     initialize_blocks(input_weight, gates, [&](Parameter<T>& w) { xavier_uniform(w, random); });
-    initialize_blocks(recurrent_weight, gates, [&](Parameter<T>& u) { xavier_uniform(u, random); });
+    initialize_blocks(recurrent_weight, gates, [&](Parameter<T>& u) { orthogonal(u, random); });
   }
 
   Index hidden() const { return recurrent_weight.shape()[1]; }
