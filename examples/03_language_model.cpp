@@ -338,7 +338,8 @@ void add_options(CLI::App& app, Settings& s) {
   app.add_option("--schedule", s.schedule, "Of the rate; step: a tenth from the middle on")
       ->check(CLI::IsMember({"constant", "step", "cosine"}));
   app.add_option("--weight-decay", s.weight_decay, "Of adamw")->check(CLI::Range(0.0, 10.0));
-  app.add_option("--dropout", s.dropout, "Probability, at both layers")
+  app.add_option("--dropout", s.dropout.hidden, "Probability, of h")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--input-dropout", s.dropout.input, "Probability, of x")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--label-smoothing", s.label_smoothing,
                  "Share of the target spread over all words")
