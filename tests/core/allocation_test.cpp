@@ -7,13 +7,17 @@
 
 #include "catch.hpp"
 #include "gradtape/core/record.hpp"
+#include "gradtape/nn/attention.hpp"
 #include "gradtape/nn/batch_norm.hpp"
 #include "gradtape/nn/dropout.hpp"
 #include "gradtape/nn/embedding.hpp"
+#include "gradtape/nn/gru.hpp"
 #include "gradtape/nn/layer_norm.hpp"
 #include "gradtape/nn/linear.hpp"
+#include "gradtape/nn/lstm.hpp"
 #include "gradtape/nn/pooling.hpp"
 #include "gradtape/nn/residual.hpp"
+#include "gradtape/nn/rnn.hpp"
 #include "gradtape/nn/sequential.hpp"
 #include "gradtape/ops/cross_entropy.hpp"
 #include "gradtape/ops/elementwise.hpp"
@@ -237,6 +241,46 @@ TEST_CASE("allocation: texts of different lengths, normalised, pooled, with drop
     tape.backward(mean(square(pooled)));
     optimizer.step();
     embedding.weight.zero_grad();
+  });
+}
+
+namespace {
+
+struct SequenceModel {
+  Random random{1};
+  nn::Rnn<float> rnn{6, 6, random};
+  nn::Lstm<float> lstm{6, 6, random};
+  nn::Gru<float> gru{6, 6, random};
+  nn::CausalSelfAttention<float> causal{6, 2, random};
+  nn::MultiHeadAttention<float> attention{6, 3, random};
+
+  void members(auto&& member) {
+    member("rnn", rnn);
+    member("lstm", lstm);
+    member("gru", gru);
+    member("causal", causal);
+    member("attention", attention);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("allocation: recurrent layers and attention, over sequences with lengths") {
+  SequenceModel model;
+  optim::AdamW optimizer(model);
+  Tape<float> tape;
+  const std::vector<float> inputs(6 * 5 * 4, 0.5f);
+  const std::vector<int> lengths{5, 0, 3, 1};
+  check_steps([&] {
+    const auto scope = tape.scope();
+    Tensor x = tape.constant(Shape{6, 5, 4}, inputs);
+    const auto [h1, s1] = model.rnn(x, lengths);
+    const auto [h2, s2] = model.lstm(h1, lengths);
+    const auto [h3, s3] = model.gru(h2, lengths, s2.h);
+    Tensor y = model.causal(h3);
+    Tensor z = model.attention(y, h1, x, lengths);
+    tape.backward(sum(square(z)) + sum(s1 * s3));
+    optimizer.step();
   });
 }
 
