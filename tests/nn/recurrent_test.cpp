@@ -295,6 +295,25 @@ TEST_CASE("lstm: a cell's state that does not fit, and one of its parts alone") 
   CHECK(!at.layer.cell.recurrent_weight.grad().topRows(H).isZero(1e-6));
 }
 
+TEST_CASE("recurrent: gates that take no part get no gradient") {
+  Tape<double> tape;
+  const Tensor steps = wave::variable(tape, 1, Shape{6, 2, 3}),  // (3 H, n, T)
+      other = wave::variable(tape, 2, Shape{6, 2});
+  const auto gate = detail::gates<3>(Shape{2, 2}, 1, std::array{steps, other});
+  for (Index k = 0; k < 3; ++k) {
+    CAPTURE(k);
+    const MatrixXd sum = steps.value().middleCols(2, 2) + other.value();
+    CHECK(gate[std::size_t(k)].value() == sum.middleRows(2 * k, 2));
+    const MatrixXd seed = wave::values(3, 4).reshaped(2, 2);
+    tape.backward(gate[std::size_t(k)], seed);
+    MatrixXd expected = MatrixXd::Zero(6, 2), of_steps = MatrixXd::Zero(6, 6);
+    expected.middleRows(2 * k, 2) = seed;
+    of_steps.middleCols(2, 2) = expected;
+    CHECK(other.grad() == expected);
+    CHECK(steps.grad() == of_steps);
+  }
+}
+
 TEST_CASE("recurrent: initial weights, and names of parameters") {
   Random random(1);
   nn::Lstm<double> lstm(30, 20, random);
@@ -311,6 +330,8 @@ TEST_CASE("recurrent: initial weights, and names of parameters") {
     CHECK(w.cwiseAbs().maxCoeff() < bound);
     CHECK(w.cwiseAbs().maxCoeff() > 0.95 * bound);
     CHECK(std::abs(w.mean()) < 0.1 * bound);
+    const MatrixXd u = cell.recurrent_weight.value().middleRows(20 * gate, 20);
+    CHECK((u * u.transpose()).isIdentity(1e-12));
   }
 
   const auto names = [](auto&& layer) {

@@ -244,11 +244,7 @@ class KeyValueCache {
   /// Number of positions so far.
   Index size() const { return shape_.rank() == 0 ? 0 : shape_[1]; }
   /// Begins anew; the memory is kept.
-  void clear() {
-    shape_ = Shape{};
-    keys_.clear();
-    values_.clear();
-  }
+  void clear() { shape_ = Shape{}; }
 
  private:
   template <class>
