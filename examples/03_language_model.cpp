@@ -134,8 +134,10 @@ double train(LanguageModel& model, const Stepper& optimizer, const Windows& trai
   int without_gain = 0;
   std::printf("    step   train loss   dev loss\n");
   while (state.step < s.steps && !Interrupt::is_wished()) {
-    const long interval = state.step * s.evaluations / s.steps;
-    const long last = s.steps * (interval + 1) / s.evaluations, first = state.step;
+    long interval = state.step * s.evaluations / s.steps;
+    const auto end_of = [&](long i) { return s.steps * (i + 1) / s.evaluations; };
+    while (end_of(interval) <= state.step) ++interval;
+    const long last = end_of(interval), first = state.step;
     Random random(s.seed * 1000003 + static_cast<std::uint64_t>(interval));
     const Stopwatch watch;
     double sum = 0;
@@ -275,8 +277,6 @@ int run(const Settings& s, LanguageModel& model, const Corpus& corpus) {
   LearningCurve curve;
   const double rate = train(model, optimizer, train_part, dev_part, s, state, curve, save);
   restore_parameters(model, state.best);
-  if (!s.curve.empty()) io::write_file(s.curve, curve.csv());
-  if (!s.plot.empty()) curve.plot(s.plot);
 
   Report report;
   const double unigram = unigram_loss(train_part, dev_part, corpus.vocabulary.size());
@@ -309,6 +309,8 @@ int run(const Settings& s, LanguageModel& model, const Corpus& corpus) {
   report.add("steps_per_second", rate);
   report.add("seconds", watch.seconds());
   report.write(s.report);
+  if (!s.curve.empty()) io::write_file(s.curve, curve.csv());
+  if (!s.plot.empty()) curve.plot(s.plot);
   if (dev_loss < unigram + std::log(0.75)) return 0;
   std::cerr << "Failed: the perplexity must be below 3/4 of the unigram model's\n";
   return 1;

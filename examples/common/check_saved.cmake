@@ -22,3 +22,10 @@ run(continued --steps 1000 --resume "${file}" --learning-rate 0.002)
 if(continued STREQUAL loaded)
   message(FATAL_ERROR "nothing was learned after loading: ${continued}")
 endif()
+
+# Fewer steps than evaluations end as well, if without success.
+execute_process(COMMAND "${PROGRAM}" ${options} --steps 7 TIMEOUT 60 RESULT_VARIABLE result
+  OUTPUT_QUIET ERROR_QUIET)
+if(NOT result EQUAL 1)
+  message(FATAL_ERROR "--steps 7: ${result}")
+endif()

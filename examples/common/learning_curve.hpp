@@ -26,6 +26,10 @@ class LearningCurve {
   /// it at that.
   /// \throws gradtape::FileError if the file cannot be written.
   void plot(const std::string& path) const {
+    if (points_.empty()) {
+      std::fprintf(stderr, "%s is not drawn: no training, no curve\n", path.c_str());
+      return;
+    }
     if (std::system("gnuplot --version > /dev/null 2>&1") != 0) {
       std::fprintf(stderr, "%s is not drawn: gnuplot is not installed (apt-get install gnuplot)\n",
                    path.c_str());
