@@ -1,4 +1,4 @@
-#include "gradtape/core/tile.hpp"
+#include "gradtape/core/tile_functions.hpp"
 
 #include <cmath>
 #include <random>

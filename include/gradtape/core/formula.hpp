@@ -10,7 +10,7 @@
 
 #include <bit>
 
-#include "tile.hpp"
+#include "tile_functions.hpp"
 
 namespace gradtape::detail {
 

@@ -29,12 +29,6 @@ namespace gradtape {
 
 template <class T>
 class Tape;
-template <class T>
-class Var;
-template <class T>
-class Tensor;
-template <class T>
-class Parameter;
 
 namespace detail {
 

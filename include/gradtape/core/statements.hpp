@@ -19,14 +19,9 @@
 #include <memory>
 
 #include "arena.hpp"
+#include "kinds.hpp"
 
 namespace gradtape {
-
-template <class T>
-class Var;
-template <class U>
-class Dual;
-
 namespace detail {
 
 /// Whether a number contributes nothing to a derivative of any order.  For nested scalars (see

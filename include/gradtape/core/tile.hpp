@@ -1,22 +1,12 @@
 #pragma once
 /// \file
 /// A tile: a few dozen neighbouring elements that go through a whole expression together, in
-/// registers and the first-level cache.  Its arithmetic is plain loops of constant length, which
-/// compilers vectorise; its transcendental functions are Eigen's vectorised ones where Eigen has
-/// them.
+/// registers and the first-level cache.  Here is its arithmetic; tile_memory.hpp loads and stores
+/// it, tile_functions.hpp has exp, log and their like.
 ///
 /// Operations (ops/elementwise.hpp) are written once, for a number type X that is a plain scalar or
 /// a tile.
 
-#include <Eigen/Core>
-#include <cmath>
-#include <cstring>
-#if defined(__AVX__)
-#include <immintrin.h>
-#elif defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -260,122 +250,7 @@ template <class F, class X, class... Rest>
   return f(x, rest...);
 }
 
-// Moving elements between memory and lanes.  n of them count; in a tile that is not full the others
-// are `rest`.
-
-template <class T>
-inline constexpr int lane_count = 1;
-template <class T, int W>
-inline constexpr int lane_count<Tile<T, W>> = W;
-
-/// Calls f(offset, size) for the powers of two that make up n < W: pieces of constant length.
-template <int W, class F>
-[[gnu::always_inline]] inline void for_pieces(Index n, F&& f) {
-  if constexpr (W > 1) {
-    constexpr int half = W / 2;
-    const bool takes = (n & half) != 0;
-    if (takes) f(std::integral_constant<int, half>());
-    for_pieces<half>(n, f);
-  }
-}
-
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> load_full(const T* p) {
-  Tile<T, W> x;
-  unrolled<Tile<T, W>::count>([&](auto i) {
-    x.part[i] = *reinterpret_cast<const typename Tile<T, W>::Unaligned*>(p + i * Tile<T, W>::lanes);
-  });
-  return x;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline void store_full(const Tile<T, W>& x, T* p) {
-  unrolled<Tile<T, W>::count>([&](auto i) {
-    *reinterpret_cast<typename Tile<T, W>::Unaligned*>(p + i * Tile<T, W>::lanes) = x.part[i];
-  });
-}
-
-/// All lanes of X from memory, and back.
-template <class T>
-[[gnu::always_inline]] inline void load(T& x, const T* p) {
-  x = *p;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline void load(Tile<T, W>& x, const T* p) {
-  x = load_full<T, W>(p);
-}
-template <class T>
-[[gnu::always_inline]] inline void store(const T& x, T* p) {
-  *p = x;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline void store(const Tile<T, W>& x, T* p) {
-  store_full(x, p);
-}
-
-// A tile that is not full goes through memory, out of line: it is the last of a run.
-
-template <class T, int W>
-[[gnu::noinline]] Tile<T, W> load_part(const T* p, Index n, T rest) {
-  T padded[std::size_t{W}];
-  for (int i = 0; i < W; ++i) padded[i] = rest;
-  T* to = padded;
-  for_pieces<W>(n, [&](auto size) {
-    std::memcpy(to, p, size * sizeof(T));
-    to += size;
-    p += size;
-  });
-  return load_full<T, W>(padded);
-}
-template <class T, int W>
-[[gnu::noinline]] void store_part(const Tile<T, W>& x, T* p, Index n) {
-  T padded[std::size_t{W}];
-  store_full(x, padded);
-  const T* from = padded;
-  for_pieces<W>(n, [&](auto size) {
-    std::memcpy(p, from, size * sizeof(T));
-    from += size;
-    p += size;
-  });
-}
-
-template <class T>
-[[gnu::always_inline]] inline void load(T& x, const T* p, Index, const T& = T(0)) {
-  x = *p;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline void load(Tile<T, W>& x, const T* p, Index n, T rest = T(0)) {
-  if (n == W) {
-    x = load_full<T, W>(p);
-  } else {
-    x = load_part<T, W>(p, n, rest);
-  }
-}
-
-template <class T>
-[[gnu::always_inline]] inline void store(const T& x, T* p, Index) {
-  *p = x;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline void store(const Tile<T, W>& x, T* p, Index n) {
-  if (n == W) {
-    store_full(x, p);
-  } else {
-    const Tile<T, W> copy(x);  // were the address of x itself to escape, x would live in memory
-    store_part(copy, p, n);
-  }
-}
-
-template <class T>
-[[gnu::always_inline]] inline void add_to(const T& x, T* p, Index) {
-  *p += x;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline void add_to(const Tile<T, W>& x, T* p, Index n) {
-  Tile<T, W> sum;
-  load(sum, p, n);
-  store(sum + x, p, n);
-}
-
+/// The sum of all elements.
 template <class T>
 [[gnu::always_inline]] inline T sum_of(const T& x) {
   return x;
@@ -397,84 +272,6 @@ template <class T>
 template <class T, int W>
 [[gnu::always_inline]] inline TileMask<T, W> nonzero(const Tile<T, W>& x) {
   return x != Tile<T, W>(T(0));
-}
-
-/// A function of Eigen's arrays, applied to a tile.
-template <class T, int W, class F>
-[[gnu::always_inline]] inline Tile<T, W> by_eigen(const Tile<T, W>& x, F&& f) {
-  Eigen::Array<T, W, 1> array;
-  store_full(x, array.data());
-  array = f(array);
-  return load_full<T, W>(array.data());
-}
-
-// Eigen's exp and log are not right at the ends of their range before version 5.  Results of exp
-// below the smallest normal number are 0.
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> exp(const Tile<T, W>& x) {
-  const bool wide = sizeof(T) == 8;
-  const Tile<T, W> low(wide ? T(-708.39641853226408) : T(-87.33654)),
-      high(wide ? T(709.78271289338397) : T(88.72283)),
-      infinity(std::numeric_limits<T>::infinity());
-  const Tile<T, W> y = by_eigen(x, [](const auto& a) { return a.exp(); });
-  return select(x < low, Tile<T, W>(T(0)), select(x > high, infinity, y));
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> log(const Tile<T, W>& x) {
-  const T scale = T(std::uint64_t{1} << std::numeric_limits<T>::digits);
-  const TileMask<T, W> is_small = x < Tile<T, W>(std::numeric_limits<T>::min());
-  const Tile<T, W> y =
-      by_eigen(select(is_small, x * scale, x), [](const auto& a) { return a.log(); });
-  const T shift = T(std::numeric_limits<T>::digits * 0.69314718055994530942);
-  return y - select(is_small, Tile<T, W>(shift), Tile<T, W>(T(0)));
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> expm1(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.expm1(); });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> log1p(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.log1p(); });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> sin(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.sin(); });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> cos(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.cos(); });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> tanh(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.tanh(); });
-}
-
-// Eigen's square root of floats may be an approximation, which is not right at infinity, and for
-// std::sqrt compilers call a function, because it must set errno.
-#if defined(__AVX512F__)
-[[gnu::always_inline]] inline __m512 square_root(__m512 x) { return _mm512_sqrt_ps(x); }
-[[gnu::always_inline]] inline __m512d square_root(__m512d x) { return _mm512_sqrt_pd(x); }
-#elif defined(__AVX__)
-[[gnu::always_inline]] inline __m256 square_root(__m256 x) { return _mm256_sqrt_ps(x); }
-[[gnu::always_inline]] inline __m256d square_root(__m256d x) { return _mm256_sqrt_pd(x); }
-#elif defined(__SSE2__)
-[[gnu::always_inline]] inline __m128 square_root(__m128 x) { return _mm_sqrt_ps(x); }
-[[gnu::always_inline]] inline __m128d square_root(__m128d x) { return _mm_sqrt_pd(x); }
-#else
-template <class Vector>
-Vector square_root(Vector x) {
-  for (int j = 0; j < register_bytes / static_cast<int>(sizeof(x[0])); ++j) x[j] = std::sqrt(x[j]);
-  return x;
-}
-#endif
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> sqrt(const Tile<T, W>& x) {
-  return each<T, W>([&](auto i) { return square_root(x.part[i]); });
-}
-
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> abs(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.abs(); });
 }
 
 }  // namespace gradtape::detail

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "../core/tile.hpp"
+#include "../core/tile_functions.hpp"
 
 namespace gradtape::optim::detail {
 

@@ -1,0 +1,97 @@
+#pragma once
+/// \file
+/// Functions of tiles: Eigen's vectorised ones, mended where they are not right, and the processor's
+/// square root.
+
+#include <Eigen/Core>
+#include <cmath>
+#if defined(__AVX__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+#include <limits>
+
+#include "tile_memory.hpp"
+
+namespace gradtape::detail {
+
+/// A function of Eigen's arrays, applied to a tile.
+template <class T, int W, class F>
+[[gnu::always_inline]] inline Tile<T, W> by_eigen(const Tile<T, W>& x, F&& f) {
+  Eigen::Array<T, W, 1> array;
+  store_full(x, array.data());
+  array = f(array);
+  return load_full<T, W>(array.data());
+}
+
+// Eigen's exp and log are not right at the ends of their range before version 5.  Results of exp
+// below the smallest normal number are 0.
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> exp(const Tile<T, W>& x) {
+  const bool wide = sizeof(T) == 8;
+  const Tile<T, W> low(wide ? T(-708.39641853226408) : T(-87.33654)),
+      high(wide ? T(709.78271289338397) : T(88.72283)),
+      infinity(std::numeric_limits<T>::infinity());
+  const Tile<T, W> y = by_eigen(x, [](const auto& a) { return a.exp(); });
+  return select(x < low, Tile<T, W>(T(0)), select(x > high, infinity, y));
+}
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> log(const Tile<T, W>& x) {
+  const T scale = T(std::uint64_t{1} << std::numeric_limits<T>::digits);
+  const TileMask<T, W> is_small = x < Tile<T, W>(std::numeric_limits<T>::min());
+  const Tile<T, W> y =
+      by_eigen(select(is_small, x * scale, x), [](const auto& a) { return a.log(); });
+  const T shift = T(std::numeric_limits<T>::digits * 0.69314718055994530942);
+  return y - select(is_small, Tile<T, W>(shift), Tile<T, W>(T(0)));
+}
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> expm1(const Tile<T, W>& x) {
+  return by_eigen(x, [](const auto& a) { return a.expm1(); });
+}
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> log1p(const Tile<T, W>& x) {
+  return by_eigen(x, [](const auto& a) { return a.log1p(); });
+}
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> sin(const Tile<T, W>& x) {
+  return by_eigen(x, [](const auto& a) { return a.sin(); });
+}
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> cos(const Tile<T, W>& x) {
+  return by_eigen(x, [](const auto& a) { return a.cos(); });
+}
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> tanh(const Tile<T, W>& x) {
+  return by_eigen(x, [](const auto& a) { return a.tanh(); });
+}
+
+// Eigen's square root of floats may be an approximation, which is not right at infinity, and for
+// std::sqrt compilers call a function, because it must set errno.
+#if defined(__AVX512F__)
+[[gnu::always_inline]] inline __m512 square_root(__m512 x) { return _mm512_sqrt_ps(x); }
+[[gnu::always_inline]] inline __m512d square_root(__m512d x) { return _mm512_sqrt_pd(x); }
+#elif defined(__AVX__)
+[[gnu::always_inline]] inline __m256 square_root(__m256 x) { return _mm256_sqrt_ps(x); }
+[[gnu::always_inline]] inline __m256d square_root(__m256d x) { return _mm256_sqrt_pd(x); }
+#elif defined(__SSE2__)
+[[gnu::always_inline]] inline __m128 square_root(__m128 x) { return _mm_sqrt_ps(x); }
+[[gnu::always_inline]] inline __m128d square_root(__m128d x) { return _mm_sqrt_pd(x); }
+#else
+template <class Vector>
+Vector square_root(Vector x) {
+  for (int j = 0; j < register_bytes / static_cast<int>(sizeof(x[0])); ++j) x[j] = std::sqrt(x[j]);
+  return x;
+}
+#endif
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> sqrt(const Tile<T, W>& x) {
+  return each<T, W>([&](auto i) { return square_root(x.part[i]); });
+}
+
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> abs(const Tile<T, W>& x) {
+  return by_eigen(x, [](const auto& a) { return a.abs(); });
+}
+
+}  // namespace gradtape::detail
