@@ -1,10 +1,9 @@
-#include "gradtape/core/tile_functions.hpp"
-
 #include <cmath>
 #include <random>
 #include <vector>
 
 #include "catch.hpp"
+#include "gradtape/core/tile_functions.hpp"
 
 namespace {
 
