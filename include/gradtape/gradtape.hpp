@@ -68,7 +68,9 @@
 #include "nn/rnn.hpp"
 #include "nn/lstm.hpp"
 #include "nn/gru.hpp"
+#include "nn/carried_state.hpp"
 #include "nn/attention.hpp"
+#include "nn/transformer.hpp"
 
 // Training.
 #include "optim/optimizer.hpp"
@@ -87,6 +89,7 @@
 #include "text/tokens.hpp"
 #include "text/vocabulary.hpp"
 #include "text/windows.hpp"
+#include "text/streams.hpp"
 #include "text/padding.hpp"
 #include "text/kneser_ney.hpp"
 

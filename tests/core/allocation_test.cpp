@@ -9,6 +9,7 @@
 #include "gradtape/core/record.hpp"
 #include "gradtape/nn/attention.hpp"
 #include "gradtape/nn/batch_norm.hpp"
+#include "gradtape/nn/carried_state.hpp"
 #include "gradtape/nn/dropout.hpp"
 #include "gradtape/nn/embedding.hpp"
 #include "gradtape/nn/gru.hpp"
@@ -19,6 +20,7 @@
 #include "gradtape/nn/residual.hpp"
 #include "gradtape/nn/rnn.hpp"
 #include "gradtape/nn/sequential.hpp"
+#include "gradtape/nn/transformer.hpp"
 #include "gradtape/ops/cross_entropy.hpp"
 #include "gradtape/ops/elementwise.hpp"
 #include "gradtape/ops/gather.hpp"
@@ -253,6 +255,7 @@ struct SequenceModel {
   nn::Gru<float> gru{6, 6, random};
   nn::CausalSelfAttention<float> causal{6, 2, random};
   nn::MultiHeadAttention<float> attention{6, 3, random};
+  nn::TransformerBlock<float> block{6, {.heads = 2, .dropout = 0.1}, random};
 
   void members(auto&& member) {
     member("rnn", rnn);
@@ -260,6 +263,7 @@ struct SequenceModel {
     member("gru", gru);
     member("causal", causal);
     member("attention", attention);
+    member("block", block);
   }
 };
 
@@ -267,6 +271,8 @@ struct SequenceModel {
 
 TEST_CASE("allocation: recurrent layers and attention, over sequences with lengths") {
   SequenceModel model;
+  nn::CarriedState<nn::Lstm<float>> carried;
+  nn::KeyValueCache<float> cache;
   optim::AdamW optimizer(model);
   Tape<float> tape;
   const std::vector<float> inputs(6 * 5 * 4, 0.5f);
@@ -275,12 +281,15 @@ TEST_CASE("allocation: recurrent layers and attention, over sequences with lengt
     const auto scope = tape.scope();
     Tensor x = tape.constant(Shape{6, 5, 4}, inputs);
     const auto [h1, s1] = model.rnn(x, lengths);
-    const auto [h2, s2] = model.lstm(h1, lengths);
+    const auto [h2, s2] = model.lstm(h1, lengths, carried.on(tape));
+    carried.keep(s2);
     const auto [h3, s3] = model.gru(h2, lengths, s2.h);
     Tensor y = model.causal(h3);
-    Tensor z = model.attention(y, h1, x, lengths);
+    Tensor z = model.block(model.attention(y, h1, x, lengths), model.random);
     tape.backward(sum(square(z)) + sum(s1 * s3));
     optimizer.step();
+    cache.clear();
+    model.block(model.block(z, cache), cache);
   });
 }
 

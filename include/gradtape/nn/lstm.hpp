@@ -24,6 +24,10 @@ template <class T>
 LstmState<T> advance(const Tensor<T>& running, const LstmState<T>& next, const LstmState<T>& last) {
   return {advance(running, next.h, last.h), advance(running, next.c, last.c)};
 }
+template <class T, class F>
+LstmState<T> map_state(const LstmState<T>& state, F&& f) {
+  return {f(state.h), f(state.c)};
+}
 template <class T>
 void check_state(std::string_view layer, const LstmState<T>& state, const Shape& expected,
                  const Tensor<T>& x) {

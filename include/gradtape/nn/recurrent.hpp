@@ -163,6 +163,11 @@ template <class T>
 Tensor<T> advance(const Tensor<T>& running, const Tensor<T>& next, const Tensor<T>& last) {
   return where(running, next, last);
 }
+/// The state of what f gives for each tensor of one, in their order.
+template <class T, class F>
+Tensor<T> map_state(const Tensor<T>& h, F&& f) {
+  return f(h);
+}
 template <class T>
 void check_state(std::string_view layer, const Tensor<T>& h, const Shape& expected,
                  const Tensor<T>& x) {
@@ -193,7 +198,7 @@ struct Sequence {
 /// influence, NaN or not; the state of an empty sequence is the initial one.  That is 0, or what
 /// the call gives.  To backpropagate through a window of a long sequence only (truncated
 /// backpropagation through time), start it from the last window's state, made a constant: by
-/// `detach`, or with its value if the recording has been forgotten since.
+/// `detach`, or by a `CarriedState` if the recording is forgotten in between.
 ///
 /// \tparam Cell  `LstmCell` or the like: `inputs` are the products of all steps with x, `step` is
 ///               one step with them.
