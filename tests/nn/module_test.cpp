@@ -102,3 +102,54 @@ TEST_CASE("a buffer is stored with a model and not trained", "[nn]") {
   CHECK(arrays[1].shape == Shape{2, 3});
   CHECK(arrays[1].data == model.mean.data());
 }
+
+namespace {
+
+struct Mixed {
+  std::vector<Parameter<float>> weights;
+  Parameter<double> scale{Shape{}};
+  Buffer<double> mean{Shape{3}};
+
+  explicit Mixed(std::initializer_list<Index> sizes) {
+    for (const Index n : sizes) weights.emplace_back(Shape{n});
+  }
+  void members(auto&& member) {
+    member("weights", weights), member("scale", scale), member("mean", mean);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("copy_values: parameters and buffers, and nothing shared afterwards") {
+  Mixed from({2, 1}), to({2, 1});
+  from.weights[0].value() << 1, 2;
+  from.weights[1].value() << 3;
+  from.scale.value() << 0.1;
+  from.mean.value() << 4, 5, 6;
+  copy_values(from, to);
+  from.weights[0].value().setZero();
+  CHECK(to.weights[0].value() == Eigen::Vector2f(1, 2));
+  CHECK(to.weights[1].value()(0) == 3);
+  CHECK(to.scale.value()(0) == 0.1);
+  CHECK(to.mean.value() == Eigen::Vector3d(4, 5, 6));
+}
+
+TEST_CASE("copy_values: other shapes are refused, and nothing is changed") {
+  Mixed to({2, 1});
+  to.weights[0].value().setOnes();
+  CHECK_THROWS_WITH(copy_values(Mixed({2, 4}), to),
+                    "copy_values: the model to copy to has weights.1 [1] where the other has "
+                    "weights.1 [4]");
+  CHECK_THROWS_WITH(copy_values(Mixed({2}), to),
+                    "copy_values: the model to copy to has weights.1 [1] where the other has "
+                    "scale []");
+  CHECK(to.weights[0].value() == Eigen::Vector2f(1, 1));
+  std::vector<Parameter<float>> two(2), one(1);
+  for (auto* list : {&two, &one}) {
+    for (auto& p : *list) p = Parameter<float>(Shape{1});
+  }
+  CHECK_THROWS_WITH(copy_values(two, one),
+                    "copy_values: the model to copy to has nothing where the other has 1 [1]");
+  CHECK_THROWS_WITH(copy_values(one, two),
+                    "copy_values: the model to copy to has 1 [1] and the other has nothing there");
+}

@@ -128,6 +128,36 @@ std::vector<NamedArray> named_arrays(Model& model) {
   return arrays;
 }
 
+/// Gives a model the values of another's parameters and buffers, such as those that did best so far.
+/// \throws ShapeError, and changes nothing, unless both have the same names and shapes.
+template <class Model>
+void copy_values(const Model& from, Model& to) {
+  // the model `from` is only read
+  const std::vector<NamedArray> sources = named_arrays(const_cast<Model&>(from));
+  std::size_t i = 0;
+  const auto check = [&](const std::string& name, const auto& leaf) {
+    if (i < sources.size() && sources[i].name == name && sources[i].shape == leaf.shape()) {
+      ++i;
+      return;
+    }
+    detail::fail<ShapeError>(
+        "copy_values: the model to copy to has ", name, " ", to_string(leaf.shape()),
+        i < sources.size() ? detail::concat(" where the other has ", sources[i].name, " ",
+                                            to_string(sources[i].shape))
+                           : std::string(" and the other has nothing there"));
+  };
+  detail::visit_leaves(std::as_const(to), std::string(), check);
+  if (i < sources.size()) {
+    detail::fail<ShapeError>("copy_values: the model to copy to has nothing where the other has ",
+                             sources[i].name, " ", to_string(sources[i].shape));
+  }
+  auto copy = [source = sources.begin()](const std::string&, auto& leaf) mutable {
+    using T = std::remove_pointer_t<decltype(leaf.data())>;
+    std::copy_n(static_cast<const T*>((source++)->data), leaf.size(), leaf.data());
+  };
+  detail::visit_leaves(to, std::string(), copy);
+}
+
 /// Calls f(name, parameter) as above, but for a parameter that several members share only once,
 /// under the first of its names.
 template <class Model, class F>
