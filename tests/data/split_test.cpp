@@ -47,6 +47,37 @@ TEST_CASE("split: the seed decides") {
   CHECK(parts.train != data::split(100).train);
 }
 
+TEST_CASE("folds: every item is tested once, and never trained on there") {
+  Random random(1);
+  for (const auto& [n, k] : {std::pair<Index, Index>(10, 5), {11, 4}, {2, 2}, {7, 7}}) {
+    const std::vector<data::Split> folds = data::folds(n, k, random);
+    CHECK(std::ssize(folds) == k);
+    std::multiset<Index> tested;
+    for (const data::Split& fold : folds) {
+      CHECK(std::ssize(fold.test) >= n / k);
+      CHECK(std::ssize(fold.test) <= (n + k - 1) / k);
+      CHECK(fold.dev.empty());
+      std::set<Index> all(fold.train.begin(), fold.train.end());
+      CHECK(std::ssize(all) == n - std::ssize(fold.test));
+      all.insert(fold.test.begin(), fold.test.end());
+      CHECK(std::ssize(all) == n);
+      tested.insert(fold.test.begin(), fold.test.end());
+    }
+    CHECK(std::ssize(tested) == n);
+    CHECK(std::ssize(std::set<Index>(tested.begin(), tested.end())) == n);
+  }
+}
+
+TEST_CASE("folds: the seed decides; errors") {
+  Random random(1), same(1), other(2);
+  const Numbers first = data::folds(100, 3, random)[0].test;
+  CHECK(first == data::folds(100, 3, same)[0].test);
+  CHECK(first != data::folds(100, 3, other)[0].test);
+  CHECK_THROWS_WITH(data::folds(10, 1, random),
+                    "folds: 1 of 10 items: there must be 2 at least, and an item in each");
+  CHECK_THROWS_AS(data::folds(4, 5, random), DomainError);
+}
+
 TEST_CASE("split: items by their numbers") {
   const std::vector<std::string> items{"a", "b", "c"};
   CHECK(data::choose(items, Numbers{2, 0, 2}) == std::vector<std::string>{"c", "a", "c"});

@@ -60,6 +60,28 @@ inline Split split(Index n, const SplitOptions& options = {}) {
   return detail::cut(detail::numbers_below(n), options);
 }
 
+/// Cross-validation: k ways to part n items, at random, so that each item is in the test part of
+/// exactly one of them, and in the training part of the others.  The k test parts are of the same
+/// size, or differ by one.
+/// \throws DomainError unless 2 <= k <= n.
+inline std::vector<Split> folds(Index n, Index k, Random& random) {
+  if (k < 2 || k > n) {
+    gradtape::detail::fail<DomainError>("folds: ", k, " of ", n,
+                                        " items: there must be 2 at least, and an item in each");
+  }
+  std::vector<Index> order = detail::numbers_below(n);
+  random.shuffle(order);
+  std::vector<Split> result(static_cast<std::size_t>(k));
+  for (Index i = 0; i < k; ++i) {
+    const auto begin = order.begin() + n * i / k, end = order.begin() + n * (i + 1) / k;
+    Split& fold = result[static_cast<std::size_t>(i)];
+    fold.test.assign(begin, end);
+    fold.train.assign(order.begin(), begin);
+    fold.train.insert(fold.train.end(), end, order.end());
+  }
+  return result;
+}
+
 /// The items of these numbers.
 /// \throws ShapeError for a number that is no item's.
 template <class Item>
