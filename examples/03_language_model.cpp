@@ -11,6 +11,7 @@
 /// side. The parameters that do best on the development part are kept.  Fails unless the perplexity
 /// there is below 3/4 of the unigram model's.  Source: Bengio et al. (2003), A neural probabilistic
 /// language model, JMLR 3.
+/// Next: 04_variable_length_text.
 
 #include <CLI/CLI.hpp>
 #include <cmath>
