@@ -1,54 +1,17 @@
 #pragma once
 /// \file
-/// gradtape: reverse-mode automatic differentiation of scalars and tensors.  The order below is the
-/// reading order.
+/// gradtape: reverse-mode automatic differentiation of scalars and tensors, and what it takes to train
+/// small networks on top of it.  The order below is the reading order.
 
 // clang-format off
 
-// The engine.  What a tape holds ...
-#include "core/error.hpp"
-#include "core/shape.hpp"
-#include "core/arena.hpp"
-#include "core/kinds.hpp"
-#include "core/statements.hpp"
-#include "core/recording.hpp"
-#include "core/tracer.hpp"
-#include "core/tape.hpp"
-// ... formulas of scalars ...
-#include "core/operation.hpp"
-#include "core/expression.hpp"
-#include "core/var.hpp"
-// ... tensors, and formulas of them ...
-#include "core/parameter.hpp"
-#include "core/tensor.hpp"
-#include "core/tile.hpp"
-#include "core/tile_memory.hpp"
-#include "core/tile_functions.hpp"
-#include "core/formula.hpp"
-#include "core/fused.hpp"
-#include "core/tensor_expression.hpp"
-#include "core/trace.hpp"
-#include "core/record.hpp"
-#include "core/interop.hpp"
-// ... and what stands by itself.
+// The tape, scalars, tensors and their operations.
+#include "autodiff.hpp"
+
+// Checks of gradients, random numbers, arrays with names.
+#include "diff/gradient_check.hpp"
 #include "core/random.hpp"
 #include "core/named_array.hpp"
-
-// Operations.
-#include "ops/elementwise.hpp"
-#include "ops/matmul.hpp"
-#include "ops/reduce.hpp"
-#include "ops/statistics.hpp"
-#include "ops/shape_ops.hpp"
-#include "ops/gather.hpp"
-#include "ops/softmax.hpp"
-#include "ops/losses.hpp"
-#include "ops/cross_entropy.hpp"
-
-// Forward mode, Eigen's matrices of scalars, checks.
-#include "diff/dual.hpp"
-#include "diff/eigen.hpp"
-#include "diff/gradient_check.hpp"
 
 // Networks.
 #include "nn/module.hpp"

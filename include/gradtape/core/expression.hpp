@@ -220,7 +220,7 @@ class ScalarExpr {
   }
 
   /// Records every operation of the formula by itself.
-  std::uint32_t trace(detail::Recording<T>& recording) const {
+  [[gnu::cold, gnu::noinline]] std::uint32_t trace(detail::Recording<T>& recording) const {
     detail::TracedOperand<T> operands[3];
     for_each_operand([&](auto i, const auto& operand) {
       operands[i].statement = operand.trace(recording);

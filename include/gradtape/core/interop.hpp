@@ -10,7 +10,7 @@
 /// Scalars taken from a tensor are statements without operands; the node that stands behind them in
 /// the recording, and so is swept after all that uses them, adds their adjoints to the tensor's.
 
-#include <ranges>
+#include <iterator>
 
 #include "tensor.hpp"
 
@@ -98,8 +98,7 @@ inline constexpr bool is_var<Var<T>> = true;
 
 /// A vector, array or span of scalars; not a matrix, which has a shape.
 template <class Range>
-concept VarRange = std::ranges::random_access_range<Range> && std::ranges::sized_range<Range> &&
-    is_var<std::ranges::range_value_t<Range>> && !requires {
+concept VarRange = Sequence<Range> && is_var<element_of<Range>> && !requires {
   Range::RowsAtCompileTime;
 };
 
@@ -113,8 +112,8 @@ concept VarMatrix = requires {
 
 template <class T, class Range>
 Tensor<T> stack_range(Recording<T>* recording, const Range& scalars) {
-  const auto size = static_cast<Index>(std::ranges::size(scalars));
-  const auto begin = std::ranges::begin(scalars);
+  const auto size = static_cast<Index>(std::size(scalars));
+  const auto begin = std::begin(scalars);
   return stack_scalars<T>(recording, Shape{size}, [begin](Index k) { return begin[k]; });
 }
 template <class T, class Derived>
@@ -169,7 +168,7 @@ Eigen::Matrix<Var<T>, Eigen::Dynamic, Eigen::Dynamic> scalars(const Tensor<T>& x
 /// `no_grad`: that needs a tape as the first argument.
 template <detail::VarRange Range>
 auto stack(const Range& scalars) {
-  using T = detail::scalar_of<std::ranges::range_value_t<Range>>;
+  using T = detail::scalar_of<detail::element_of<Range>>;
   return detail::stack_range<T>(nullptr, scalars);
 }
 template <class T>

@@ -4,7 +4,9 @@
 /// of those.
 
 #include <algorithm>
+#include <iterator>
 #include <type_traits>
+#include <utility>
 
 namespace gradtape {
 
@@ -100,6 +102,17 @@ template <class... X>
 concept Operands = (FormulaPart<X> && ...) && (Entity<X> || ...);
 
 namespace detail {
+
+/// A vector, array, span or list: the part of the standard's ranges that is needed here, as <ranges>
+/// takes long to compile.
+template <class Range>
+concept Sequence =
+    std::random_access_iterator<decltype(std::begin(std::declval<const Range&>()))> &&
+    requires(const Range& range) {
+  std::size(range);
+};
+template <Sequence Range>
+using element_of = std::iter_value_t<decltype(std::begin(std::declval<const Range&>()))>;
 
 /// Number of operands of an expression.
 template <class B, class C>

@@ -246,19 +246,19 @@ class Recording {
     for (const Name& name : names_) visit(name.statement, name.text);
   }
 
-  std::string_view statement_name(std::uint32_t statement) const {
+  [[gnu::cold]] std::string_view statement_name(std::uint32_t statement) const {
     for (std::size_t i = names_.size(); i-- > 0;) {
       if (names_[i].statement == statement) return names_[i].text;
     }
     return {};
   }
 
-  std::string describe_statement(std::uint32_t statement) const {
+  [[gnu::cold]] std::string describe_statement(std::uint32_t statement) const {
     const std::string_view name = statement_name(statement);
     return name.empty() ? concat("scalar #", statement) : concat("'", name, "'");
   }
 
-  std::string describe_node(std::size_t index) const {
+  [[gnu::cold]] std::string describe_node(std::size_t index) const {
     const Node<T>& node = *nodes[index];
     return concat(node.name.empty() ? concat("tensor #", index) : concat("'", node.name, "'"), " (",
                   node.operation, ", ", to_string(node.shape), ")");

@@ -86,7 +86,7 @@ class Shape {
 };
 
 /// "[3, 4]"; "[]" for rank 0.
-inline std::string to_string(const Shape& shape) {
+[[gnu::cold]] inline std::string to_string(const Shape& shape) {
   std::string text = "[";
   for (int d = 0; d < shape.rank(); ++d) {
     text += (d == 0 ? "" : ", ") + std::to_string(shape[d]);

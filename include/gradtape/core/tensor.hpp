@@ -130,8 +130,8 @@ GradientTarget<T> gradient_target(Node<T>& node, const Recording<T>& recording) 
 /// a sweep assigns, so that nothing is cleared beforehand; for an operand that needs no gradient
 /// nothing is computed.
 ///
-///     adjoint(x) += expression      an Eigen expression of the form of x.value(); it must not
-///                                   read x_bar
+///     adjoint(x) += expression      an Eigen expression of the form of x.value(), which must not
+///                                   read x_bar; or a number, for every element
 template <class T>
 class Adjoint {
  public:
@@ -158,6 +158,17 @@ class Adjoint {
   template <class Derived>
   void operator+=(const Eigen::ArrayBase<Derived>& x) const {
     *this += x.matrix();
+  }
+
+  void operator+=(const T& x) const {
+    if (!is_needed()) return;
+    const auto [data, first] = target();
+    const Index size = node_.shape.size();
+    if (first) {
+      std::fill_n(data, size, x);
+    } else {
+      for (Index i = 0; i < size; ++i) data[i] += x;
+    }
   }
 
   /// The gradient with earlier contributions in it, zero if there were none: for sums into parts of
@@ -216,8 +227,13 @@ Tensor<T> Tape<T>::leaf_from(const char* operation, const Eigen::DenseBase<Deriv
                              bool needs_grad, std::string_view name) {
   const Tensor<T> x = leaf(operation, shape_of(value), needs_grad, name);
   T* data = this->nodes.back()->value;
-  Eigen::Map<Eigen::Array<T, Eigen::Dynamic, Eigen::Dynamic>>(data, value.rows(), value.cols()) =
-      value.derived().array().template cast<T>();
+  if constexpr (std::is_base_of_v<Eigen::PlainObjectBase<Derived>, Derived> &&
+                !Derived::IsRowMajor && std::is_same_v<typename Derived::Scalar, T>) {
+    std::copy_n(value.derived().data(), value.size(), data);  // compiles in half the time
+  } else {
+    Eigen::Map<Eigen::Array<T, Eigen::Dynamic, Eigen::Dynamic>>(data, value.rows(), value.cols()) =
+        value.derived().array().template cast<T>();
+  }
   return x;
 }
 

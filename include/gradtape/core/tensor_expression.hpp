@@ -147,7 +147,7 @@ class TensorExpr {
   }
 
   /// Records every operation of the formula by itself.
-  Tensor<T> trace(detail::Recording<T>& recording) const {
+  [[gnu::cold, gnu::noinline]] Tensor<T> trace(detail::Recording<T>& recording) const {
     detail::FusedOperands<T> operands(recording, Op::name, arity);
     trace_operand(a_, operands);
     if constexpr (arity > 1) trace_operand(b_, operands);

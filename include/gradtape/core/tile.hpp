@@ -37,6 +37,19 @@ template <int n, class F>
   (std::make_integer_sequence<int, n>());
 }
 
+/// Sets part[i] = f(i) for the few registers of a tile, written out in this way because there are
+/// hundreds of such places in a program: anything more general costs the compiler a multiple.
+template <class Vector, std::size_t count, class F>
+[[gnu::always_inline]] inline void fill(Vector (&part)[count], const F& f) {
+  static_assert(count <= 4);
+  part[0] = f(0);
+  if constexpr (count > 1) part[1] = f(1);
+  if constexpr (count > 2) part[2] = f(2);
+  if constexpr (count > 3) part[3] = f(3);
+}
+
+// The operators below are friends: found for these types alone, they are not considered for others.
+
 /// One truth value for each element of a tile: all bits of an element, or none.
 template <class T, int W>
 struct TileMask {
@@ -45,17 +58,32 @@ struct TileMask {
   static constexpr int count = W * static_cast<int>(sizeof(T)) / register_bytes;
 
   Vector part[std::size_t{count}];
+
+  template <class F>
+  [[gnu::always_inline]] static TileMask of(const F& f) {
+    TileMask y;
+    fill(y.part, f);
+    return y;
+  }
+
+  [[gnu::always_inline]] friend TileMask operator&(const TileMask& a, const TileMask& b) {
+    return of([&](int i) __attribute__((always_inline)) { return a.part[i] & b.part[i]; });
+  }
+  [[gnu::always_inline]] friend TileMask operator|(const TileMask& a, const TileMask& b) {
+    return of([&](int i) __attribute__((always_inline)) { return a.part[i] | b.part[i]; });
+  }
 };
 
 /// W elements, as vector registers.  Written with the compilers' vector extensions rather than as
 /// loops over elements, since copies that the optimiser turns into block moves of another width
-/// stall the loads behind them.
+/// stall the loads behind them.  A plain number stands for a tile of it.
 template <class T, int W>
 struct Tile {
   using Vector [[gnu::vector_size(register_bytes)]] = T;
   // as it stands in memory: of any alignment, and an alias of the elements
   using Unaligned [[gnu::vector_size(register_bytes), gnu::aligned(alignof(T)), gnu::may_alias]] =
       T;
+  using Mask = TileMask<T, W>;
   static constexpr int lanes = register_bytes / static_cast<int>(sizeof(T));
   static constexpr int count = W / lanes;
 
@@ -63,17 +91,54 @@ struct Tile {
 
   Tile() = default;
   [[gnu::always_inline]] Tile(T x) {
-    unrolled<count>([&](auto i) { part[i] = Vector{} + x; });
+    fill(
+        part, [x](int) __attribute__((always_inline)) { return Vector{} + x; });
   }
-  [[gnu::always_inline]] Tile(const Tile& x) {
-    unrolled<count>([&](auto i) { part[i] = x.part[i]; });
-  }
+  [[gnu::always_inline]] Tile(const Tile& x) { *this = x; }
   [[gnu::always_inline]] Tile& operator=(const Tile& x) {
-    unrolled<count>([&](auto i) { part[i] = x.part[i]; });
+    fill(
+        part, [&](int i) __attribute__((always_inline)) { return x.part[i]; });
     return *this;
+  }
+  template <class F>
+  [[gnu::always_inline]] static Tile of(const F& f) {
+    Tile y;
+    fill(y.part, f);
+    return y;
   }
 
   T operator[](Index i) const { return part[i / lanes][i % lanes]; }
+
+  [[gnu::always_inline]] friend Tile operator+(const Tile& a, const Tile& b) {
+    return of([&](int i) __attribute__((always_inline)) { return a.part[i] + b.part[i]; });
+  }
+  [[gnu::always_inline]] friend Tile operator-(const Tile& a, const Tile& b) {
+    return of([&](int i) __attribute__((always_inline)) { return a.part[i] - b.part[i]; });
+  }
+  [[gnu::always_inline]] friend Tile operator*(const Tile& a, const Tile& b) {
+    return of([&](int i) __attribute__((always_inline)) { return a.part[i] * b.part[i]; });
+  }
+  [[gnu::always_inline]] friend Tile operator/(const Tile& a, const Tile& b) {
+    return of([&](int i) __attribute__((always_inline)) { return a.part[i] / b.part[i]; });
+  }
+  [[gnu::always_inline]] friend Tile operator-(const Tile& a) {
+    return of([&](int i) __attribute__((always_inline)) { return -a.part[i]; });
+  }
+
+  [[gnu::always_inline]] friend Mask operator<(const Tile& a, const Tile& b) {
+    return Mask::of([&](int i) __attribute__((always_inline)) { return a.part[i] < b.part[i]; });
+  }
+  [[gnu::always_inline]] friend Mask operator<=(const Tile& a, const Tile& b) {
+    return Mask::of([&](int i) __attribute__((always_inline)) { return a.part[i] <= b.part[i]; });
+  }
+  [[gnu::always_inline]] friend Mask operator==(const Tile& a, const Tile& b) {
+    return Mask::of([&](int i) __attribute__((always_inline)) { return a.part[i] == b.part[i]; });
+  }
+  [[gnu::always_inline]] friend Mask operator!=(const Tile& a, const Tile& b) {
+    return Mask::of([&](int i) __attribute__((always_inline)) { return a.part[i] != b.part[i]; });
+  }
+  [[gnu::always_inline]] friend Mask operator>(const Tile& a, const Tile& b) { return b < a; }
+  [[gnu::always_inline]] friend Mask operator>=(const Tile& a, const Tile& b) { return b <= a; }
 };
 
 /// What operations compute with on tensors of T: tiles where the processor has vectors of T, else
@@ -93,110 +158,6 @@ struct LiteralOf<Tile<T, W>> {
 };
 template <class X>
 using Literal = typename LiteralOf<X>::type;
-
-/// f(i) for each vector register of a tile.
-template <class T, int W, class F>
-[[gnu::always_inline]] inline Tile<T, W> each(F&& f) {
-  Tile<T, W> y;
-  unrolled<Tile<T, W>::count>([&](auto i) { y.part[i] = f(i); });
-  return y;
-}
-template <class T, int W, class F>
-[[gnu::always_inline]] inline TileMask<T, W> each_mask(F&& f) {
-  TileMask<T, W> y;
-  unrolled<TileMask<T, W>::count>([&](auto i) { y.part[i] = f(i); });
-  return y;
-}
-
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator+(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each<T, W>([&](auto i) { return a.part[i] + b.part[i]; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator-(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each<T, W>([&](auto i) { return a.part[i] - b.part[i]; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator*(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each<T, W>([&](auto i) { return a.part[i] * b.part[i]; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator/(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each<T, W>([&](auto i) { return a.part[i] / b.part[i]; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator-(const Tile<T, W>& a) {
-  return each<T, W>([&](auto i) { return -a.part[i]; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator+(const Tile<T, W>& a, std::type_identity_t<T> b) {
-  return each<T, W>([&](auto i) { return a.part[i] + b; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator-(const Tile<T, W>& a, std::type_identity_t<T> b) {
-  return each<T, W>([&](auto i) { return a.part[i] - b; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator*(const Tile<T, W>& a, std::type_identity_t<T> b) {
-  return each<T, W>([&](auto i) { return a.part[i] * b; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator/(const Tile<T, W>& a, std::type_identity_t<T> b) {
-  return each<T, W>([&](auto i) { return a.part[i] / b; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator+(std::type_identity_t<T> a, const Tile<T, W>& b) {
-  return b + a;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator-(std::type_identity_t<T> a, const Tile<T, W>& b) {
-  return each<T, W>([&](auto i) { return a - b.part[i]; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator*(std::type_identity_t<T> a, const Tile<T, W>& b) {
-  return b * a;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> operator/(std::type_identity_t<T> a, const Tile<T, W>& b) {
-  return each<T, W>([&](auto i) { return a / b.part[i]; });
-}
-
-// Comparisons give masks, and so do `and` and `or` of masks.
-
-template <class T, int W>
-[[gnu::always_inline]] inline TileMask<T, W> operator<(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each_mask<T, W>([&](auto i) { return a.part[i] < b.part[i]; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline TileMask<T, W> operator<=(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each_mask<T, W>([&](auto i) { return a.part[i] <= b.part[i]; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline TileMask<T, W> operator==(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each_mask<T, W>([&](auto i) { return a.part[i] == b.part[i]; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline TileMask<T, W> operator!=(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each_mask<T, W>([&](auto i) { return a.part[i] != b.part[i]; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline TileMask<T, W> operator>(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return b < a;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline TileMask<T, W> operator>=(const Tile<T, W>& a, const Tile<T, W>& b) {
-  return b <= a;
-}
-template <class T, int W>
-[[gnu::always_inline]] inline TileMask<T, W> operator&(const TileMask<T, W>& a,
-                                                       const TileMask<T, W>& b) {
-  return each_mask<T, W>([&](auto i) { return a.part[i] & b.part[i]; });
-}
-template <class T, int W>
-[[gnu::always_inline]] inline TileMask<T, W> operator|(const TileMask<T, W>& a,
-                                                       const TileMask<T, W>& b) {
-  return each_mask<T, W>([&](auto i) { return a.part[i] | b.part[i]; });
-}
 
 /// Both conditions, and one of two at least, for masks and for the plain bools of nested scalars.
 [[gnu::always_inline]] inline bool both(bool a, bool b) { return a && b; }
@@ -228,7 +189,9 @@ template <class T, int W>
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> select(const TileMask<T, W>& condition,
                                                 const Tile<T, W>& a, const Tile<T, W>& b) {
-  return each<T, W>([&](auto i) { return condition.part[i] ? a.part[i] : b.part[i]; });
+  return Tile<T, W>::of([&](int i) __attribute__((always_inline)) {
+    return condition.part[i] ? a.part[i] : b.part[i];
+  });
 }
 template <class X>
 [[gnu::always_inline]] inline X select(bool condition, const X& a, const X& b) {

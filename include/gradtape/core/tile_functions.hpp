@@ -86,7 +86,8 @@ Vector square_root(Vector x) {
 #endif
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> sqrt(const Tile<T, W>& x) {
-  return each<T, W>([&](auto i) { return square_root(x.part[i]); });
+  return Tile<T, W>::of([&](int i)
+                            __attribute__((always_inline)) { return square_root(x.part[i]); });
 }
 
 template <class T, int W>

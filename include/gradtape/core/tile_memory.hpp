@@ -28,11 +28,10 @@ template <int W, class F>
 
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> load_full(const T* p) {
-  Tile<T, W> x;
-  unrolled<Tile<T, W>::count>([&](auto i) {
-    x.part[i] = *reinterpret_cast<const typename Tile<T, W>::Unaligned*>(p + i * Tile<T, W>::lanes);
+  using Unaligned = typename Tile<T, W>::Unaligned;
+  return Tile<T, W>::of([p](int i) __attribute__((always_inline)) {
+    return *reinterpret_cast<const Unaligned*>(p + i * Tile<T, W>::lanes);
   });
-  return x;
 }
 template <class T, int W>
 [[gnu::always_inline]] inline void store_full(const Tile<T, W>& x, T* p) {

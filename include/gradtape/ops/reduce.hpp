@@ -81,7 +81,17 @@ template <class T>
 T sum_of_line(const Line<const T>& x) {
   if (x.stride != 1) return sum_each<T>(x.size, [&x](Index i) { return x[i]; });
   return pairwise_sum<T>(x.size, [&x](Index start, Index length) {
-    return Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>(x.data + start, length).sum();
+    constexpr Index width = lane_count<Lanes<T>>;
+    Lanes<T> tiles(T(0));
+    Index i = start;
+    for (; i + width <= start + length; i += width) {
+      Lanes<T> next;
+      load(next, x.data + i);
+      tiles = tiles + next;
+    }
+    T sum = sum_of(tiles);
+    for (; i < start + length; ++i) sum += x.data[i];
+    return sum;
   });
 }
 
@@ -162,10 +172,8 @@ Tensor<T> reduce(const Tensor<T>& x, int dimension, KeepDims keep, const Op& op)
 template <class T>
 Var<T> scaled_sum(std::string_view operation, const Tensor<T>& x, Index divisor) {
   const T y(sum_of_line(Line<const T>{x.data(), x.size(), 1}) / T(divisor));
-  return record(operation, {x}, y, [x, divisor](const T& y_bar) {
-    using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
-    adjoint(x) += Matrix::Constant(x.rows(), x.columns(), T(y_bar / T(divisor)));
-  });
+  return record(operation, {x}, y,
+                [x, divisor](const T& y_bar) { adjoint(x) += T(y_bar / T(divisor)); });
 }
 
 /// The sums along a dimension by a divisor.

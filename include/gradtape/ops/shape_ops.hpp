@@ -4,7 +4,7 @@
 /// adjoint is added to that one's.  What only renames the dimensions (reshape, flatten, squeeze,
 /// unsqueeze, detach) shares the operand's value; the others copy.
 
-#include <ranges>
+#include <iterator>
 
 #include "../core/record.hpp"
 
@@ -99,10 +99,10 @@ template <class T, class Tensors>
 Tensor<T> join(std::string_view operation, const Tensors& tensors, const Shape& shape,
                int dimension) {
   const Axis axis(shape, dimension);
-  const auto count = std::ranges::size(tensors);
-  Tape<T>& tape = std::ranges::begin(tensors)->tape();
+  const auto count = std::size(tensors);
+  Tape<T>& tape = std::begin(tensors)->tape();
   auto* const operands = tape.template workspace<Tensor<T>>(static_cast<Index>(count));
-  std::uninitialized_copy_n(std::ranges::begin(tensors), count, operands);
+  std::uninitialized_copy_n(std::begin(tensors), count, operands);
   const auto for_each = [operands, count, axis](auto&& f) {
     Index offset = 0;
     for (std::size_t i = 0; i < count; ++i) {
@@ -133,13 +133,12 @@ inline constexpr bool is_tensor<Tensor<T>> = true;
 
 /// A vector, array, span or list of tensors.
 template <class Range>
-concept TensorRange = std::ranges::random_access_range<Range> && std::ranges::sized_range<Range> &&
-    is_tensor<std::ranges::range_value_t<Range>>;
+concept TensorRange = Sequence<Range> && is_tensor<element_of<Range>>;
 
 template <class T, class Tensors>
 Tensor<T> concat_all(const Tensors& tensors, Dim dim) {
-  if (std::ranges::empty(tensors)) fail<ShapeError>("concat: there are no tensors");
-  const Shape first = std::ranges::begin(tensors)->shape();
+  if (std::size(tensors) == 0) fail<ShapeError>("concat: there are no tensors");
+  const Shape first = std::begin(tensors)->shape();
   const int dimension = index_of("concat", dim, first.rank());
   Index n = 0;
   for (const Tensor<T>& x : tensors) {
@@ -154,8 +153,8 @@ Tensor<T> concat_all(const Tensors& tensors, Dim dim) {
 
 template <class T, class Tensors>
 Tensor<T> stack_all(const Tensors& tensors, Dim dim) {
-  if (std::ranges::empty(tensors)) fail<ShapeError>("stack: there are no tensors");
-  const Shape first = std::ranges::begin(tensors)->shape();
+  if (std::size(tensors) == 0) fail<ShapeError>("stack: there are no tensors");
+  const Shape first = std::begin(tensors)->shape();
   if (first.rank() == Shape::max_rank) {
     fail<ShapeError>("stack: ", to_string(first), " has the largest rank already");
   }
@@ -167,8 +166,7 @@ Tensor<T> stack_all(const Tensors& tensors, Dim dim) {
     }
   }
   return join<T>("stack", tensors,
-                 inserted(first, dimension, static_cast<Index>(std::ranges::size(tensors))),
-                 dimension);
+                 inserted(first, dimension, static_cast<Index>(std::size(tensors))), dimension);
 }
 
 /// Where the runs along the first dimension of a broadcast tensor come from.
@@ -297,7 +295,7 @@ Tensor<T> concat(std::initializer_list<Tensor<T>> tensors, Dim dim) {
 }
 template <detail::TensorRange Tensors>
 auto concat(const Tensors& tensors, Dim dim) {
-  return detail::concat_all<detail::scalar_of<std::ranges::range_value_t<Tensors>>>(tensors, dim);
+  return detail::concat_all<detail::scalar_of<detail::element_of<Tensors>>>(tensors, dim);
 }
 
 /// Tensors of one shape side by side along a new dimension of the result, by default the last:
@@ -309,7 +307,7 @@ Tensor<T> stack(std::initializer_list<Tensor<T>> tensors, Dim dim = Dim(-1)) {
 }
 template <detail::TensorRange Tensors>
 auto stack(const Tensors& tensors, Dim dim = Dim(-1)) {
-  return detail::stack_all<detail::scalar_of<std::ranges::range_value_t<Tensors>>>(tensors, dim);
+  return detail::stack_all<detail::scalar_of<detail::element_of<Tensors>>>(tensors, dim);
 }
 
 /// The tensor `count` times one after another along a dimension.  X_bar += sum of the copies'
