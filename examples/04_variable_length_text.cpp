@@ -30,10 +30,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <iostream>
 #include <numeric>
+#include <span>
 
+#include "gnuplot.hpp"
 #include "progress.hpp"
 #include "report.hpp"
 #include "review_classifier.hpp"
@@ -118,6 +121,30 @@ void print_row(const std::string& name, const std::string& count, int digits,
   std::printf("\n");
 }
 
+/// Accuracy by length: a picture where gnuplot is, else bars of characters.
+void draw(const std::string& path, std::span<const Group> by_length,
+          const std::vector<Result>& results) {
+  std::string csv = "length", bars;
+  for (const char* const name : names) csv += std::string(",") + name;
+  for (const Group& group : by_length) {
+    csv += '\n' + group.name;
+    bars += group.name + '\n';
+    for (std::size_t w = 0; w < results.size(); ++w) {
+      const double share = results[w].right(group.numbers).mean();
+      csv += ',' + std::to_string(100 * share);
+      bars += std::string("  ") + names[w] + std::string(6 - std::strlen(names[w]), ' ') +
+              std::string(static_cast<std::size_t>(std::lround(50 * share)), '#') + '\n';
+    }
+  }
+  const bool is_drawn = draw_with_gnuplot(
+      path, csv + '\n',
+      "set style data histogram\nset style fill solid 0.8\nset yrange [0:100]\nset grid ytics\n"
+      "set key outside top center horizontal\nset ylabel 'held-out reviews judged right, %'\n"
+      "plot for [i=2:5] ARG2 using i:xtic(1) title columnheader(i), 50 lc 'black' title "
+      "'guessing'\n");
+  if (!is_drawn) std::printf("\nJudged right, # is 2 %%\n%s", bars.c_str());
+}
+
 /// The words that a model takes to be most positive (or negative), each as a review of its own.
 void print_words(const char* title, const Model& model, bool positive) {
   std::vector<Words> words;
@@ -136,7 +163,7 @@ void print_words(const char* title, const Model& model, bool positive) {
 
 int run(int argc, char** argv) {
   std::vector<std::string> data;
-  std::string report_path;
+  std::string report_path, plot_path;
   Settings s;
   CLI::App app("Reviews of very different length, and four ways to give them a fixed size");
   app.add_option("--data", data,
@@ -149,6 +176,7 @@ int run(int argc, char** argv) {
   app.add_option("--epochs", s.epochs, "At most so many passes")->check(CLI::Range(1, 100000));
   app.add_option("--seed", s.seed, "Of all random numbers");
   app.add_option("--report", report_path, "Write the final figures as key,value lines");
+  app.add_option("--plot", plot_path, "Draw accuracy by length, as SVG or PNG; needs gnuplot");
   CLI11_PARSE(app, argc, argv);
 
   const bool is_ours = data.empty();
@@ -185,6 +213,7 @@ int run(int argc, char** argv) {
   const Model& mean = results[1].model;
   print_words(("By their mean, most " + reviews.classes[1]).c_str(), mean, true);
   print_words(("By their mean, most " + reviews.classes[0]).c_str(), mean, false);
+  if (!plot_path.empty()) draw(plot_path, std::span(groups).subspan(3), results);
 
   Report report;
   bool handles_odd = true;
