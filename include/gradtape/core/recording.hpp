@@ -113,10 +113,12 @@ class Recording {
   /// Forgets everything.
   void clear() {
     if (holds_scalars_only()) {
-      statements.rewind({});
+      statements.clear();
       swept_statements_ = swept_nodes_ = 0;
       begin_epoch();
-      rewound_.assign(1, {rewindings, 0, 0});
+      if (rewound_.size() != 1) [[unlikely]]
+        rewound_.resize(1);
+      rewound_.front() = {rewindings, 0, 0};
     } else {
       rewind({});
     }
@@ -284,6 +286,11 @@ class Recording {
   }
 
   void sweep_all() {
+    if (tracer == nullptr && nodes.empty()) return statements.sweep_down_to(0, [](auto&&...) {});
+    sweep_nodes_and_statements();
+  }
+
+  [[gnu::noinline]] void sweep_nodes_and_statements() {
     if (tracer != nullptr) tracer->check_before_sweep(*this);
     for (std::size_t i = nodes.size(); i-- > 0;) {
       Node<T>& node = *nodes[i];
@@ -322,8 +329,8 @@ class Recording {
   /// A rewinding, by its number: of the handles from before it those survive whose position is
   /// below.
   struct Rewound {
-    std::uint64_t rewindings;
-    std::size_t statements, nodes;
+    std::uint64_t rewindings = 0;
+    std::size_t statements = 0, nodes = 0;
   };
 
   struct Renamed {

@@ -73,6 +73,12 @@ class Statements {
     divert(diverted_);
   }
 
+  /// Rewinds to the beginning.  The count stream then has room for as many statements as operands.
+  void clear() {
+    statements_ = operands_ = 0;
+    if (!diverted_) operand_limit_ = operand_capacity_;
+  }
+
   std::size_t bytes() const {
     return partial_.capacity() * sizeof(T) + operand_.capacity() * sizeof(std::uint32_t) +
            count_.capacity() + adjoint_.capacity() * sizeof(T);
@@ -97,7 +103,8 @@ class Statements {
       operand_.reserve(capacity);
       operand_capacity_ = capacity;
     }
-    make_room_for_statements(statements_ + operand_capacity_ - operands_);
+    make_room_for_statements(
+        std::max(statements_ + operand_capacity_ - operands_, operand_capacity_));
     divert(diverted_);
   }
 
@@ -159,7 +166,8 @@ class Statements {
 
   /// Clears all adjoints and puts the sweep behind the last statement.
   void begin_sweep() {
-    adjoint_.reserve(std::max(count_.capacity(), statements_ + 1));
+    if (statements_ >= adjoint_.capacity()) [[unlikely]]
+      adjoint_.reserve(std::max(count_.capacity(), statements_ + 1));
     std::uninitialized_fill_n(adjoint_.data(), statements_ + 1, T(0));
     cursor_ = mark();
   }
