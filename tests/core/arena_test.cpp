@@ -8,6 +8,7 @@
 #include "gradtape/core/statements.hpp"
 
 using gradtape::detail::Arena;
+using gradtape::detail::Budget;
 using gradtape::detail::Statements;
 using gradtape::detail::tensor_alignment;
 
@@ -20,7 +21,8 @@ bool is_aligned(const void* p, std::size_t alignment) {
 }  // namespace
 
 TEST_CASE("arena: addresses are aligned, stay, and do not overlap") {
-  Arena arena;
+  Budget budget;
+  Arena arena(budget);
   std::vector<std::pair<unsigned char*, std::size_t>> pieces;
   for (std::size_t i = 0; i < 300; ++i) {
     const std::size_t bytes = 1 + i * i % 5000;
@@ -38,7 +40,8 @@ TEST_CASE("arena: addresses are aligned, stay, and do not overlap") {
 }
 
 TEST_CASE("arena: a block larger than any before") {
-  Arena arena;
+  Budget budget;
+  Arena arena(budget);
   arena.allocate(8, 8);
   auto* const p = static_cast<unsigned char*>(arena.allocate(std::size_t{1} << 20, 64));
   std::memset(p, 1, std::size_t{1} << 20);
@@ -46,7 +49,8 @@ TEST_CASE("arena: a block larger than any before") {
 }
 
 TEST_CASE("arena: rewinding to the beginning joins the blocks, and the same again needs no more") {
-  Arena arena;
+  Budget budget;
+  Arena arena(budget);
   const auto fill = [&arena] {
     for (int i = 0; i < 100; ++i) std::memset(arena.allocate(5000, 64), i, 5000);
   };
@@ -64,7 +68,8 @@ TEST_CASE("arena: rewinding to the beginning joins the blocks, and the same agai
 }
 
 TEST_CASE("arena: rewinding to a mark keeps what was before it") {
-  Arena arena;
+  Budget budget;
+  Arena arena(budget);
   auto* const kept = arena.allocate<int>(1);
   *kept = 42;
   const Arena::Mark mark = arena.mark();
@@ -79,9 +84,34 @@ TEST_CASE("arena: rewinding to a mark keeps what was before it") {
 }
 
 TEST_CASE("arena: sizes that no memory holds") {
-  Arena arena;
+  Budget budget;
+  Arena arena(budget);
   CHECK_THROWS_AS(arena.allocate<double>(std::size_t{1} << 62), std::bad_alloc);
   CHECK(arena.allocate<double>(10) != nullptr);
+}
+
+TEST_CASE("arena: joined blocks are as large as they had to be") {
+  Budget budget;
+  Arena arena(budget);
+  for (int i = 0; i < 1000; ++i) arena.allocate(5000, 64);
+  CHECK(arena.bytes() >= 5000000);
+  arena.rewind({});
+  CHECK(arena.bytes() >= 5000000);
+  CHECK(arena.bytes() <= 5800000);
+}
+
+TEST_CASE("budget: more than the limit is refused, and what is given back counts no more") {
+  Budget budget;
+  budget.limit = 1000;
+  budget.take(600);
+  CHECK_THROWS_AS(budget.take(401), gradtape::TapeError);
+  CHECK_THROWS_AS(budget.take(SIZE_MAX), gradtape::TapeError);
+  budget.take(400);
+  budget.give_back(1);
+  budget.take(1);
+  CHECK_THROWS_AS(budget.take(1), gradtape::TapeError);
+  budget.limit = 10;  // below what is held
+  CHECK_THROWS_AS(budget.take(1), gradtape::TapeError);
 }
 
 namespace {
@@ -113,7 +143,8 @@ bool counts_suffice(const Statements<double>& statements, std::size_t operand_ca
 // Rewinding over wide statements gives back many operands but few statements.
 TEST_CASE("statements: the stream of counts follows that of the operands after a rewinding") {
   for (int leaves = 0; leaves < 6000; leaves += 7) {
-    Statements<double> statements;
+    Budget budget;
+    Statements<double> statements(budget);
     for (int i = 0; i < 3000; ++i) append_leaf(statements);
     statements.rewind({});
     append(statements, 1);

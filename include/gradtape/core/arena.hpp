@@ -4,7 +4,10 @@
 ///
 ///     Stream   a growing array of small records (the scalar statements)
 ///     Arena    a stack of blocks with stable addresses (tensors and closures); rewinding frees
-///              nothing, and once the arena is empty its blocks are joined to one
+///              nothing, and once the arena is empty its blocks are joined to one, as large as it
+///              had to be
+///
+/// Both count towards one budget.
 
 #include <algorithm>
 #include <cstddef>
@@ -14,10 +17,59 @@
 #include <new>
 #include <type_traits>
 #include <vector>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #include "error.hpp"
 
 namespace gradtape::detail {
+
+/// Alignment of every tensor: a cache line, and the widest vector register.
+inline constexpr std::size_t tensor_alignment = 64;
+
+/// A page of the larger kind.
+inline constexpr std::size_t huge_page = std::size_t{1} << 21;
+
+/// Asks for such pages where the system has them: a large matrix is walked through in steps that
+/// otherwise each need a page of their own.
+inline void advise_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  if (bytes < 2 * huge_page) return;
+  const auto address = reinterpret_cast<std::uintptr_t>(memory);
+  const std::uintptr_t start = (address + huge_page - 1) / huge_page * huge_page;
+  madvise(reinterpret_cast<void*>(start), address + bytes - start, MADV_HUGEPAGE);
+#endif
+}
+
+/// Aligned memory for tensors, to be given back by std::free; null if there is none.
+inline void* allocate_aligned(std::size_t bytes) {
+  const std::size_t unit = bytes < 2 * huge_page ? tensor_alignment : huge_page;
+  if (bytes > PTRDIFF_MAX - unit) return nullptr;
+  void* const memory = std::aligned_alloc(unit, (bytes + unit) / unit * unit);
+  if (memory != nullptr) advise_huge_pages(memory, bytes);
+  return memory;
+}
+
+/// Bytes that the parts of a tape hold together, and how many they may.
+class Budget {
+ public:
+  std::size_t limit = SIZE_MAX;
+
+  /// \throws TapeError if that were too many.
+  void take(std::size_t bytes) {
+    if (bytes > limit || taken_ > limit - bytes) {
+      fail<TapeError>("tape: it holds ", taken_, " bytes and needs ", bytes,
+                      " more, but its limit is ", limit,
+                      ": record less at a time, or raise it with limit_bytes");
+    }
+    taken_ += bytes;
+  }
+  void give_back(std::size_t bytes) { taken_ -= bytes; }
+
+ private:
+  std::size_t taken_ = 0;
+};
 
 /// A growing array of trivially copyable records.  Unlike std::vector it leaves new elements
 /// uninitialised and grows in place where the system can.
@@ -26,7 +78,7 @@ class Stream {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
-  Stream() = default;
+  explicit Stream(Budget& budget) : budget_(budget) {}
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
   ~Stream() { std::free(data_); }
@@ -34,22 +86,26 @@ class Stream {
   T* data() const { return data_; }
   std::size_t capacity() const { return capacity_; }
 
-  /// \throws std::bad_alloc
+  /// \throws std::bad_alloc, TapeError beyond the budget
   void reserve(std::size_t capacity) {
     if (capacity <= capacity_) return;
+    const std::size_t more = (capacity - capacity_) * sizeof(T);
+    budget_.take(more);
     void* grown = std::realloc(static_cast<void*>(data_), capacity * sizeof(T));
-    if (grown == nullptr) throw std::bad_alloc();
+    if (grown == nullptr) {
+      budget_.give_back(more);
+      throw std::bad_alloc();
+    }
+    advise_huge_pages(grown, capacity * sizeof(T));
     data_ = static_cast<T*>(grown);
     capacity_ = capacity;
   }
 
  private:
+  Budget& budget_;
   T* data_ = nullptr;
   std::size_t capacity_ = 0;
 };
-
-/// Alignment of every tensor: a cache line, and the widest vector register.
-inline constexpr std::size_t tensor_alignment = 64;
 
 /// Bump allocator.
 class Arena {
@@ -59,7 +115,7 @@ class Arena {
     std::size_t block = 0, offset = 0;
   };
 
-  Arena() = default;
+  explicit Arena(Budget& budget) : budget_(budget) {}
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
   ~Arena() {
@@ -67,7 +123,7 @@ class Arena {
   }
 
   /// Uninitialised memory that stays where it is until the arena is rewound before it.
-  /// \throws std::bad_alloc
+  /// \throws std::bad_alloc, TapeError beyond the budget
   void* allocate(std::size_t bytes, std::size_t alignment) {
     const std::size_t start = (offset_ + alignment - 1) & ~(alignment - 1);
     if (start + bytes <= size_) [[likely]] {
@@ -88,7 +144,10 @@ class Arena {
   bool is_empty() const { return block_ == 0 && offset_ == 0; }
 
   void rewind(Mark mark) {
-    if (mark.block == 0 && mark.offset == 0 && blocks_.size() > 1) join();
+    if (blocks_.size() > 1) {
+      peak_ = std::max(peak_, used());
+      if (mark.block == 0 && mark.offset == 0) join();
+    }
     select(mark.block, mark.offset);
   }
 
@@ -105,10 +164,11 @@ class Arena {
     std::size_t size;
   };
 
-  static std::byte* take(std::size_t bytes) {
-    void* memory = std::aligned_alloc(tensor_alignment, bytes);
-    if (memory == nullptr) throw std::bad_alloc();
-    return static_cast<std::byte*>(memory);
+  /// Bytes up to where the arena is filled.
+  std::size_t used() const {
+    std::size_t sum = offset_;
+    for (std::size_t i = 0; i < block_; ++i) sum += blocks_[i].size;
+    return sum;
   }
 
   void select(std::size_t block, std::size_t offset) {
@@ -122,27 +182,41 @@ class Arena {
     std::size_t next = memory_ == nullptr ? block_ : block_ + 1;
     while (next < blocks_.size() && blocks_[next].size < bytes) ++next;
     if (next == blocks_.size()) {
-      const std::size_t wanted = std::max(bytes, std::max(smallest_block, this->bytes()));
-      const std::size_t size = (wanted + tensor_alignment - 1) & ~(tensor_alignment - 1);
+      const std::size_t size = std::max({bytes, smallest_block, this->bytes()});
       blocks_.reserve(blocks_.size() + 1);
-      blocks_.push_back({take(size), size});
+      budget_.take(size);
+      auto* const memory = static_cast<std::byte*>(allocate_aligned(size));
+      if (memory == nullptr) {
+        budget_.give_back(size);
+        throw std::bad_alloc();
+      }
+      blocks_.push_back({memory, size});
     }
     select(next, bytes);
     return memory_;
   }
 
+  /// Never larger than the blocks: what a recording needs varies by an eighth at most, or a block
+  /// is added again.
   void join() {
-    const std::size_t size = bytes();
-    std::byte* memory = static_cast<std::byte*>(std::aligned_alloc(tensor_alignment, size));
-    if (memory == nullptr) return;  // the blocks serve as they are
+    const std::size_t size = std::min(bytes(), peak_ + peak_ / 8);
+    budget_.give_back(bytes() - size);
     for (const Block& block : blocks_) std::free(block.memory);
-    blocks_.assign(1, {memory, size});
+    blocks_.clear();
+    peak_ = 0;
+    if (auto* const memory = static_cast<std::byte*>(allocate_aligned(size))) {
+      blocks_.push_back({memory, size});
+    } else {
+      budget_.give_back(size);
+    }
   }
 
   static constexpr std::size_t smallest_block = std::size_t{1} << 16;
 
+  Budget& budget_;
   std::vector<Block> blocks_;
   std::size_t block_ = 0, offset_ = 0, size_ = 0;
+  std::size_t peak_ = 0;  // of `used`, since there is more than one block
   std::byte* memory_ = nullptr;
 };
 

@@ -39,9 +39,7 @@ class TensorMemory {
  public:
   TensorMemory() = default;
   explicit TensorMemory(Index size)
-      : data_(static_cast<T*>(std::aligned_alloc(
-            tensor_alignment, (static_cast<std::size_t>(size) * sizeof(T) + tensor_alignment) /
-                                  tensor_alignment * tensor_alignment))) {
+      : data_(static_cast<T*>(allocate_aligned(static_cast<std::size_t>(size) * sizeof(T)))) {
     if (data_ == nullptr) throw std::bad_alloc();
   }
   T* get() const { return data_.get(); }

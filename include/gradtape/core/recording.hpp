@@ -269,8 +269,8 @@ class Recording {
   // The sweep.
 
   void begin_sweep() {
+    statements.begin_sweep();  // may find no memory: then the last sweep stands
     ++sweep;
-    statements.begin_sweep();
     swept_statements_ = statements.size() + 1;
     swept_nodes_ = nodes.size();
   }
@@ -315,8 +315,9 @@ class Recording {
   bool has_adjoint(Place place) const { return place.bits - now.bits < swept_statements_; }
   bool has_gradient(std::size_t node) const { return node < swept_nodes_; }
 
-  Statements<T> statements;
-  Arena arena;
+  Budget budget;
+  Statements<T> statements{budget};
+  Arena arena{budget};
   std::vector<Node<T>*> nodes;
   std::vector<TracedScalar<T>> traced;
   std::uint64_t rewindings = 0;

@@ -65,6 +65,9 @@ class Statements {
     std::size_t statements = 0, operands = 0;
   };
 
+  explicit Statements(Budget& budget)
+      : partial_(budget), operand_(budget), count_(budget), adjoint_(budget) {}
+
   std::size_t size() const { return statements_; }
   Mark mark() const { return {statements_, operands_}; }
   void rewind(Mark mark) {
@@ -91,7 +94,7 @@ class Statements {
     return operands_ + n <= operand_limit_;
   }
 
-  /// \throws TapeError above 2^32 statements, std::bad_alloc
+  /// \throws TapeError above 2^32 statements or beyond the budget, std::bad_alloc
   [[gnu::cold, gnu::noinline]] void make_room(std::size_t n) {
     const std::size_t statements_left = max_statements - statements_;
     if (n > statements_left) fail<TapeError>("tape: more than 2^32 scalar statements");
@@ -136,7 +139,7 @@ class Statements {
   [[gnu::always_inline]] bool has_room_for_leaf() const {
     return static_cast<std::ptrdiff_t>(statements_ - operands_) < leaf_limit_;
   }
-  /// \throws TapeError above 2^32 statements, std::bad_alloc
+  /// \throws TapeError above 2^32 statements or beyond the budget, std::bad_alloc
   [[gnu::cold, gnu::noinline]] void make_room_for_leaf() {
     if (statements_ + 1 > max_statements) fail<TapeError>("tape: more than 2^32 scalar statements");
     make_room_for_statements(statements_ + 1 + operand_capacity_ - operands_);
@@ -149,7 +152,7 @@ class Statements {
   }
 
   /// Appends n statements without operands and returns the first.
-  /// \throws TapeError above 2^32 statements, std::bad_alloc
+  /// \throws TapeError above 2^32 statements or beyond the budget, std::bad_alloc
   std::uint32_t append_leaves(std::size_t n) {
     if (n > max_statements - statements_) fail<TapeError>("tape: more than 2^32 scalar statements");
     if (statements_ + n + operand_capacity_ - operands_ + 2 > count_.capacity()) {
@@ -167,7 +170,7 @@ class Statements {
   /// Clears all adjoints and puts the sweep behind the last statement.
   void begin_sweep() {
     if (statements_ >= adjoint_.capacity()) [[unlikely]]
-      adjoint_.reserve(std::max(count_.capacity(), statements_ + 1));
+      adjoint_.reserve(std::max(2 * adjoint_.capacity(), statements_ + 1));
     std::uninitialized_fill_n(adjoint_.data(), statements_ + 1, T(0));
     cursor_ = mark();
   }

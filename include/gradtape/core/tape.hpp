@@ -99,6 +99,12 @@ class Tape : detail::Recording<T> {
   /// Bytes held, used or not.
   std::size_t bytes() const { return this->statements.bytes() + this->arena.bytes(); }
 
+  /// From now on the tape refuses to hold more, with a TapeError at the operation that would need it,
+  /// instead of taking memory until the system has none.  What was recorded before is as it was, and
+  /// the tape can be cleared and used again.  It takes memory in growing steps, so that it may meet
+  /// the limit when half of it is in use.
+  void limit_bytes(std::size_t limit) { this->budget.limit = limit; }
+
   /// Uninitialised memory that lives as long as the recording: for what a backward function needs
   /// again.
   template <class U = T>
