@@ -35,7 +35,9 @@
 
 // Operations.
 #include "ops/elementwise.hpp"
+#include "ops/product.hpp"
 #include "ops/matmul.hpp"
+#include "ops/linear.hpp"
 #include "ops/reduce.hpp"
 #include "ops/statistics.hpp"
 #include "ops/shape_ops.hpp"

@@ -118,6 +118,18 @@ TEST_CASE("allocation: the counter counts") {
 }
 #endif
 
+// Eigen packs the operands of such products into more memory than it takes from the stack.
+TEST_CASE("allocation: large products") {
+  Tape<float> tape;
+  const Parameter<float> w(Eigen::MatrixXf::Ones(300, 300));
+  const Eigen::MatrixXf x = Eigen::MatrixXf::Ones(300, 300);
+  check_steps([&] {
+    const auto scope = tape.scope();
+    const Tensor y = matmul(w, tape.variable(x));
+    tape.backward(y, x);
+  });
+}
+
 TEST_CASE("allocation: scalars") {
   Tape<double> tape;
   double w = 0.5, b = 0;

@@ -1,6 +1,7 @@
 #include "gradtape/nn/linear.hpp"
 
 #include "catch.hpp"
+#include "gradtape/ops/arithmetic.hpp"
 
 using namespace gradtape;
 

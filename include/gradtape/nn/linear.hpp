@@ -2,8 +2,7 @@
 /// \file
 /// A fully connected layer.
 
-#include "../ops/arithmetic.hpp"
-#include "../ops/matmul.hpp"
+#include "../ops/linear.hpp"
 #include "initialize.hpp"
 #include "module.hpp"
 
@@ -22,11 +21,10 @@ struct Linear {
     initialize::kaiming_normal(weight, random, gain);
   }
 
-  /// An expression, so that an activation around it becomes part of the same node.
   /// \throws ShapeError if the columns of W differ from the rows of x.
   template <TensorEntity X>
-  auto operator()(const X& x) const {
-    return matmul(weight, x) + bias;
+  Tensor<T> operator()(const X& x) const {
+    return linear(weight, x, bias);
   }
 
   void members(auto&& member) {

@@ -15,7 +15,7 @@
 /// Sources: Elman (1990), Finding structure in time; Werbos (1990), Backpropagation through time.
 
 #include "../ops/elementwise.hpp"
-#include "../ops/matmul.hpp"
+#include "../ops/linear.hpp"
 #include "../ops/shape_ops.hpp"
 #include "module.hpp"
 #include "sequence.hpp"
@@ -137,7 +137,7 @@ struct RecurrentWeights {
   Index hidden() const { return recurrent_weight.shape()[1]; }
 
   /// W x + b, for any number of steps.
-  Tensor<T> inputs(const Tensor<T>& x) const { return matmul(input_weight, x) + bias; }
+  Tensor<T> inputs(const Tensor<T>& x) const { return linear(input_weight, x, bias); }
 
   void members(auto&& member) {
     member("input_weight", input_weight);

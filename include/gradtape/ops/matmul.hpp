@@ -4,118 +4,15 @@
 ///
 ///     Y = A B          A_bar += Y_bar B^T,   B_bar += A^T Y_bar
 ///
-/// The products themselves are Eigen's, or those of the BLAS that Eigen was told to use; all of
-/// them go through one internal function, `detail::multiply`.  Transposed operands are read where
-/// they are.  Source: Giles (2008), Collected matrix derivative results for forward and reverse
-/// mode algorithmic differentiation, 2.2.
+/// Transposed operands are read where they are.  Source: Giles (2008), Collected matrix derivative
+/// results for forward and reverse mode algorithmic differentiation, 2.2.
 
 #include "../core/record.hpp"
+#include "product.hpp"
 
 namespace gradtape {
 
 namespace detail {
-
-/// A dense column-major matrix that may count as its transpose; rows and columns are those that it
-/// counts with.
-template <class T>
-struct Matrix {
-  const T* data;
-  Index rows, columns;
-  bool transposed = false;
-
-  Matrix transpose() const { return {data, columns, rows, !transposed}; }
-  const T& operator()(Index i, Index j) const {
-    return data[transposed ? j + columns * i : i + rows * j];
-  }
-};
-
-template <class T>
-using DenseMap = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>;
-template <class T>
-using ConstDenseMap = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>;
-template <class T>
-using VectorMap = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>>;
-template <class T>
-using ConstVectorMap = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>;
-
-// Eigen's kernels are called without its expressions, which would be compiled anew for each order
-// of the operands: that takes a third of the time, and the products are the same.
-
-/// y += A x, A stored by columns or by rows.
-template <Eigen::StorageOptions order, class T>
-void add_matrix_vector(T* y, const Matrix<T>& a, const T* x) {
-  using Left = Eigen::internal::const_blas_data_mapper<T, Index, order>;
-  constexpr auto other = order == Eigen::ColMajor ? Eigen::RowMajor : Eigen::ColMajor;
-  using Right = Eigen::internal::const_blas_data_mapper<T, Index, other>;
-  const Index stride = order == Eigen::ColMajor ? a.rows : a.columns;
-  Eigen::internal::general_matrix_vector_product<Index, T, Left, order, false, T, Right,
-                                                 false>::run(a.rows, a.columns,
-                                                             Left(a.data, stride), Right(x, 1), y,
-                                                             1, T(1));
-}
-template <class T>
-void add_matrix_vector(T* y, const Matrix<T>& a, const T* x) {
-  if (a.transposed) {
-    add_matrix_vector<Eigen::RowMajor>(y, a, x);
-  } else {
-    add_matrix_vector<Eigen::ColMajor>(y, a, x);
-  }
-}
-
-/// C += A B, each stored by columns or by rows.
-template <Eigen::StorageOptions a_order, Eigen::StorageOptions b_order, class T>
-void add_matrix_matrix(T* c, const Matrix<T>& a, const Matrix<T>& b) {
-  Eigen::internal::gemm_blocking_space<Eigen::ColMajor, T, T, Eigen::Dynamic, Eigen::Dynamic,
-                                       Eigen::Dynamic, 1, false>
-      blocking(a.rows, b.columns, a.columns, 1, true);
-  const Index a_stride = a_order == Eigen::ColMajor ? a.rows : a.columns;
-  const Index b_stride = b_order == Eigen::ColMajor ? b.rows : b.columns;
-  Eigen::internal::general_matrix_matrix_product<Index, T, a_order, false, T, b_order, false,
-                                                 Eigen::ColMajor, 1>::run(a.rows, b.columns,
-                                                                          a.columns, a.data,
-                                                                          a_stride, b.data,
-                                                                          b_stride, c, 1, a.rows,
-                                                                          T(1), blocking, nullptr);
-}
-
-/// C = A B, or C += A B.  One row or column makes a matrix-vector product, an inner size of 1 a
-/// product of two vectors: the matrix product would pack both operands first.  Transposed vectors
-/// are dense as they are.
-template <class T>
-void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
-  if (a.columns == 1) {
-    const ConstVectorMap<T> left(a.data, a.rows);
-    for (Index j = 0; j < b.columns; ++j, c += a.rows) {
-      if (assign) {
-        VectorMap<T>(c, a.rows) = left * b.data[j];
-      } else {
-        VectorMap<T>(c, a.rows) += left * b.data[j];
-      }
-    }
-    return;
-  }
-  if (assign) std::fill_n(c, a.rows * b.columns, T(0));
-  if (a.rows * b.columns == 0 || a.columns == 0) return;
-  constexpr Index small = 20;  // below, packing costs more than it saves
-  if (a.rows + a.columns + b.columns < small) {
-    for (Index j = 0; j < b.columns; ++j, c += a.rows) {
-      for (Index p = 0; p < a.columns; ++p) {
-        const T factor = b(p, j);
-        for (Index i = 0; i < a.rows; ++i) c[i] += a(i, p) * factor;
-      }
-    }
-    return;
-  }
-  if (b.columns == 1) return add_matrix_vector(c, a, b.data);
-  if (a.rows == 1) return add_matrix_vector(c, b.transpose(), a.data);
-  if (a.transposed) {
-    b.transposed ? add_matrix_matrix<Eigen::RowMajor, Eigen::RowMajor>(c, a, b)
-                 : add_matrix_matrix<Eigen::RowMajor, Eigen::ColMajor>(c, a, b);
-  } else {
-    b.transposed ? add_matrix_matrix<Eigen::ColMajor, Eigen::RowMajor>(c, a, b)
-                 : add_matrix_matrix<Eigen::ColMajor, Eigen::ColMajor>(c, a, b);
-  }
-}
 
 /// The shape of a transposed tensor; a vector [m] is a column, its transpose a row [1, m].
 inline Shape transposed(const Shape& shape) { return shape.with(0, shape[1]).with(1, shape[0]); }

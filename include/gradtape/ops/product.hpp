@@ -1,0 +1,254 @@
+#pragma once
+/// \file
+/// `detail::multiply`, through which all products of matrices go.  They are Eigen's, or those of a
+/// BLAS if the macro GRADTAPE_USE_BLAS is defined, which the CMake option GRADTAPE_BLAS does; what
+/// is too small to be worth packing is computed right here.
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+#include "../core/parameter.hpp"
+#include "../core/tile_memory.hpp"
+
+#ifdef GRADTAPE_USE_BLAS
+extern "C" {
+void sgemm_(const char*, const char*, const int*, const int*, const int*, const float*,
+            const float*, const int*, const float*, const int*, const float*, float*, const int*);
+void dgemm_(const char*, const char*, const int*, const int*, const int*, const double*,
+            const double*, const int*, const double*, const int*, const double*, double*,
+            const int*);
+}
+#endif
+
+namespace gradtape::detail {
+
+/// A dense column-major matrix that may count as its transpose; rows and columns are those that it
+/// counts with.
+template <class T>
+struct Matrix {
+  const T* data;
+  Index rows, columns;
+  bool transposed = false;
+
+  Matrix transpose() const { return {data, columns, rows, !transposed}; }
+  /// From one column to the next, as stored.
+  Index stride() const { return transposed ? columns : rows; }
+};
+
+template <class T>
+using DenseMap = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>;
+template <class T>
+using ConstDenseMap = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>;
+template <class T>
+using VectorMap = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>>;
+template <class T>
+using ConstVectorMap = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>;
+
+// Eigen's kernels are called without its expressions, which would be compiled anew for each order
+// of the operands: that takes a third of the time, and the products are the same.
+
+/// y += A x, A stored by columns or by rows.
+template <Eigen::StorageOptions order, class T>
+void add_matrix_vector(T* y, const Matrix<T>& a, const T* x) {
+  using Left = Eigen::internal::const_blas_data_mapper<T, Index, order>;
+  constexpr auto other = order == Eigen::ColMajor ? Eigen::RowMajor : Eigen::ColMajor;
+  using Right = Eigen::internal::const_blas_data_mapper<T, Index, other>;
+  Eigen::internal::general_matrix_vector_product<Index, T, Left, order, false, T, Right,
+                                                 false>::run(a.rows, a.columns,
+                                                             Left(a.data, a.stride()), Right(x, 1),
+                                                             y, 1, T(1));
+}
+template <class T>
+void add_matrix_vector(T* y, const Matrix<T>& a, const T* x) {
+  if (a.transposed) {
+    add_matrix_vector<Eigen::RowMajor>(y, a, x);
+  } else {
+    add_matrix_vector<Eigen::ColMajor>(y, a, x);
+  }
+}
+
+/// Memory of a thread for packed operands, kept from product to product: Eigen would take large ones
+/// from the heap each time.
+template <class T>
+T* packing_memory(Index size) {
+  thread_local TensorMemory<T> memory;
+  thread_local Index available = 0;
+  if (available < size) {
+    memory = TensorMemory<T>(size);
+    available = size;
+  }
+  return memory.get();
+}
+
+/// How a product is cut to fit the caches, and where its blocks are packed.
+template <class T>
+struct ProductBlocking : Eigen::internal::level3_blocking<T, T> {
+  ProductBlocking(Index m, Index n, Index k) {
+    this->m_mc = m;
+    this->m_nc = n;
+    this->m_kc = k;
+    Eigen::internal::computeProductBlockingSizes<T, T, 1>(this->m_kc, this->m_mc, this->m_nc,
+                                                          Index{1});
+    if constexpr (std::is_arithmetic_v<T>) {
+      const Index a_size = rounded(this->m_mc * this->m_kc);
+      this->m_blockA = packing_memory<T>(a_size + rounded(this->m_kc * this->m_nc));
+      this->m_blockB = this->m_blockA + a_size;
+    }
+  }
+
+ private:
+  static Index rounded(Index size) {
+    constexpr Index unit = tensor_alignment / sizeof(T) > 0 ? tensor_alignment / sizeof(T) : 1;
+    return (size + unit - 1) / unit * unit;
+  }
+};
+
+/// C += A B, each stored by columns or by rows.
+template <Eigen::StorageOptions a_order, Eigen::StorageOptions b_order, class T>
+void add_matrix_matrix(T* c, const Matrix<T>& a, const Matrix<T>& b) {
+  ProductBlocking<T> blocking(a.rows, b.columns, a.columns);
+  Eigen::internal::general_matrix_matrix_product<Index, T, a_order, false, T, b_order, false,
+                                                 Eigen::ColMajor, 1>::run(a.rows, b.columns,
+                                                                          a.columns, a.data,
+                                                                          a.stride(), b.data,
+                                                                          b.stride(), c, 1, a.rows,
+                                                                          T(1), blocking, nullptr);
+}
+
+#ifdef GRADTAPE_USE_BLAS
+/// Whether a BLAS has products of T and of these sizes.
+template <class T>
+bool has_blas_product(const Matrix<T>& a, const Matrix<T>& b) {
+  constexpr Index most = std::numeric_limits<int>::max();
+  return (std::is_same_v<T, float> ||
+          std::is_same_v<T, double>)&&std::max({a.rows, a.columns, b.columns}) <= most;
+}
+
+/// C += A B
+template <class T>
+void add_blas_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
+  const char *a_form = a.transposed ? "T" : "N", *b_form = b.transposed ? "T" : "N";
+  const int m = static_cast<int>(a.rows), n = static_cast<int>(b.columns),
+            k = static_cast<int>(a.columns), a_stride = static_cast<int>(a.stride()),
+            b_stride = static_cast<int>(b.stride());
+  const T one(1);
+  if constexpr (std::is_same_v<T, float>) {
+    sgemm_(a_form, b_form, &m, &n, &k, &one, a.data, &a_stride, b.data, &b_stride, &one, c, &m);
+  } else if constexpr (std::is_same_v<T, double>) {
+    dgemm_(a_form, b_form, &m, &n, &k, &one, a.data, &a_stride, b.data, &b_stride, &one, c, &m);
+  }
+}
+#endif
+
+/// Where element (i, j) of a matrix stands: i row + j column elements behind its first.
+template <class T>
+struct Strides {
+  Index row, column;
+  explicit Strides(const Matrix<T>& x)
+      : row(x.transposed ? x.columns : 1), column(x.transposed ? 1 : x.rows) {}
+};
+
+/// C += A B for W rows that fill vector registers, as many columns at a time as the registers hold
+/// beside the rows of A; the rest of the columns half as many at a time.
+template <int W, int columns, class T>
+[[gnu::always_inline]] inline void add_rows(T* c, Index c_stride, const T* a, Index a_stride,
+                                            const T* b, const Strides<T>& b_stride, Index k,
+                                            Index n) {
+  using X = Tile<T, W>;
+  for (; n >= columns; n -= columns) {
+    X sum[std::size_t{columns}];
+    unrolled<columns>([&](auto q) { load(sum[q], c + q * c_stride); });
+    const T* factor = b;
+    for (Index p = 0; p < k; ++p, factor += b_stride.row) {
+      X x;
+      load(x, a + p * a_stride);
+      unrolled<columns>([&](auto q) { sum[q] = sum[q] + x * factor[q * b_stride.column]; });
+    }
+    unrolled<columns>([&](auto q) { store(sum[q], c + q * c_stride); });
+    b += columns * b_stride.column;
+    c += columns * c_stride;
+  }
+  if constexpr (columns > 1) add_rows<W, columns / 2>(c, c_stride, a, a_stride, b, b_stride, k, n);
+}
+
+/// C += A B without packing, A not transposed.
+template <class T>
+void add_unpacked_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
+  constexpr int lanes = register_bytes / static_cast<int>(sizeof(T));
+  const Strides<T> b_stride(b);
+  const Index m = a.rows, k = a.columns, n = b.columns;
+  Index i = 0;
+  for (; i + 3 * lanes <= m; i += 3 * lanes)
+    add_rows<3 * lanes, 4>(c + i, m, a.data + i, m, b.data, b_stride, k, n);
+  for (; i + lanes <= m; i += lanes)
+    add_rows<lanes, 8>(c + i, m, a.data + i, m, b.data, b_stride, k, n);
+  if (i == m) return;
+
+  // rows that do not fill a register, in one of their own
+  T* const rows = packing_memory<T>(lanes * (k + n));
+  T* const sums = rows + lanes * k;
+  std::fill_n(rows, lanes * (k + n), T(0));
+  for (Index p = 0; p < k; ++p) {
+    for (Index r = 0; r < m - i; ++r) rows[r + p * lanes] = a.data[i + r + p * m];
+  }
+  add_rows<lanes, 8>(sums, lanes, rows, lanes, b.data, b_stride, k, n);
+  for (Index j = 0; j < n; ++j) {
+    for (Index r = 0; r < m - i; ++r) c[i + r + j * m] += sums[r + j * lanes];
+  }
+}
+
+/// C += A B of a few elements.
+template <class T>
+void add_small_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
+  const Strides<T> a_stride(a), b_stride(b);
+  for (Index j = 0; j < b.columns; ++j, c += a.rows) {
+    for (Index p = 0; p < a.columns; ++p) {
+      const T factor = b.data[p * b_stride.row + j * b_stride.column];
+      const T* const column = a.data + p * a_stride.column;
+      for (Index i = 0; i < a.rows; ++i) c[i] += column[i * a_stride.row] * factor;
+    }
+  }
+}
+
+/// C = A B, or C += A B.  One row or column makes a matrix-vector product, an inner size of 1 a
+/// product of two vectors: the matrix product would pack both operands first.  Transposed vectors
+/// are dense as they are.
+template <class T>
+void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
+  if (a.columns == 1) {
+    const ConstVectorMap<T> left(a.data, a.rows);
+    for (Index j = 0; j < b.columns; ++j, c += a.rows) {
+      if (assign) {
+        VectorMap<T>(c, a.rows) = left * b.data[j];
+      } else {
+        VectorMap<T>(c, a.rows) += left * b.data[j];
+      }
+    }
+    return;
+  }
+  if (assign) std::fill_n(c, a.rows * b.columns, T(0));
+  if (a.rows * b.columns == 0 || a.columns == 0) return;
+  constexpr Index few = 20;  // below, calling anything costs more than it saves
+  if (a.rows + a.columns + b.columns < few) return add_small_product(c, a, b);
+  if (b.columns == 1) return add_matrix_vector(c, a, b.data);
+  if (a.rows == 1) return add_matrix_vector(c, b.transpose(), a.data);
+  if constexpr (lane_count < Lanes < T >>> 1) {
+    // where packing costs more than it saves: few passes over A, from the first-level cache
+    if (!a.transposed && (a.columns <= 64 || b.columns <= 4) && a.columns * b.columns <= 8192)
+      return add_unpacked_product(c, a, b);
+  }
+#ifdef GRADTAPE_USE_BLAS
+  if (has_blas_product(a, b)) return add_blas_product(c, a, b);
+#endif
+  if (a.transposed) {
+    b.transposed ? add_matrix_matrix<Eigen::RowMajor, Eigen::RowMajor>(c, a, b)
+                 : add_matrix_matrix<Eigen::RowMajor, Eigen::ColMajor>(c, a, b);
+  } else {
+    b.transposed ? add_matrix_matrix<Eigen::ColMajor, Eigen::RowMajor>(c, a, b)
+                 : add_matrix_matrix<Eigen::ColMajor, Eigen::ColMajor>(c, a, b);
+  }
+}
+
+}  // namespace gradtape::detail
