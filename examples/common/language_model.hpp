@@ -86,12 +86,9 @@ struct Sampling {
   Index top_k = 0;
 };
 
-/// P(next word | window), with what `sampling` makes of it; no unknown words.
-inline Eigen::VectorXf next_word(const LanguageModel& model, const std::vector<Id>& window,
-                                 const Sampling& sampling = {1, 0}) {
-  gradtape::Tape<float> tape;
-  const auto no_grad = tape.no_grad();
-  const gradtape::Tensor p = softmax(model(tape, window) / sampling.temperature);
+/// P(next word) from its logits (V), with what `sampling` makes of it; no unknown words.
+inline Eigen::VectorXf next_word(const gradtape::Tensor<float>& logits, const Sampling& sampling) {
+  const gradtape::Tensor p = softmax(logits / sampling.temperature);
   Eigen::VectorXf weights = p.value();
   weights(Vocabulary::unknown) = 0;
   if (sampling.top_k > 0 && sampling.top_k < weights.size()) {
@@ -103,6 +100,13 @@ inline Eigen::VectorXf next_word(const LanguageModel& model, const std::vector<I
   }
   return weights / weights.sum();
 }
+/// P(next word | window)
+inline Eigen::VectorXf next_word(const LanguageModel& model, const std::vector<Id>& window,
+                                 const Sampling& sampling = {1, 0}) {
+  gradtape::Tape<float> tape;
+  const auto no_grad = tape.no_grad();
+  return next_word(model(tape, window), sampling);
+}
 
 /// The window before the word that follows a text.
 inline std::vector<Id> window_behind(const std::vector<Id>& text, Index window) {
@@ -113,16 +117,23 @@ inline std::vector<Id> window_behind(const std::vector<Id>& text, Index window) 
   return result;
 }
 
-/// A text drawn from the model, word by word, until it ends or has 400 more words.
-inline std::vector<Id> sample(const LanguageModel& model, std::vector<Id> text,
-                              const Sampling& sampling, gradtape::Random& random) {
-  for (int i = 0; i < 400; ++i) {
-    const auto window = window_behind(text, model.architecture.window);
-    const auto next = static_cast<Id>(random.choose(next_word(model, window, sampling)));
-    if (next == Vocabulary::boundary) break;
-    text.push_back(next);
+/// A text drawn word by word until it ends or has `longest` more words; next(text) gives the
+/// probabilities behind a text.
+template <class Next>
+std::vector<Id> write(std::vector<Id> text, int longest, gradtape::Random& random, Next&& next) {
+  for (int i = 0; i < longest; ++i) {
+    const auto word = static_cast<Id>(random.choose(next(std::as_const(text))));
+    if (word == Vocabulary::boundary) break;
+    text.push_back(word);
   }
   return text;
+}
+inline std::vector<Id> sample(const LanguageModel& model, std::vector<Id> text,
+                              const Sampling& sampling, gradtape::Random& random,
+                              int longest = 400) {
+  return write(std::move(text), longest, random, [&](const std::vector<Id>& behind) {
+    return next_word(model, window_behind(behind, model.architecture.window), sampling);
+  });
 }
 
 /// The words whose vectors have the smallest angle to a word's, nearest first.
