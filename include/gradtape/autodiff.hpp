@@ -13,6 +13,7 @@
 #include "core/arena.hpp"
 #include "core/kinds.hpp"
 #include "core/statements.hpp"
+#include "core/parts.hpp"
 #include "core/recording.hpp"
 #include "core/tracer.hpp"
 #include "core/tape.hpp"

@@ -61,5 +61,7 @@
 #include "io/encoding.hpp"
 #include "io/zip.hpp"
 #include "io/numpy.hpp"
+#include "io/table.hpp"
+#include "io/graph_nodes.hpp"
 #include "io/graph.hpp"
 #include "io/svg.hpp"

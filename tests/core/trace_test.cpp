@@ -296,6 +296,33 @@ TEST_CASE("trace: under no_grad values are looked at, and nothing is recorded") 
   CHECK(x.grad() == -4);
 }
 
+TEST_CASE("trace: the part of the recording is named") {
+  Tape<double> tape;
+  tape.trace(true);
+  const Var x = tape.variable(0.0, "x");
+  const Tensor t = tape.variable(Vector2d(0, 1), "t");
+  Var<double> y;
+  Tensor<double> u;
+  {
+    const auto outer = tape.part("encoder");
+    {
+      const auto inner = tape.part("attention");
+      y = sqrt(x);
+      CHECK_THROWS_WITH(Var(log(x)), "trace: log('x' = 0) is -inf, in part 'encoder/attention'");
+    }
+    CHECK_THROWS_WITH(Tensor(log(t)),
+                      ContainsSubstring("is -inf at element [0], in part 'encoder'"));
+    u = sqrt(t);
+    const Tensor huge = tape.variable(VectorXd::Constant(2, 1e308));
+    CHECK_THROWS_WITH(sum(huge), ContainsSubstring(" is inf, in part 'encoder'"));
+  }
+  CHECK_THROWS_WITH(Var(log(x)), "trace: log('x' = 0) is -inf");
+  CHECK_THROWS_WITH(tape.backward(y),
+                    ContainsSubstring("derivative is inf, in part 'encoder/attention'"));
+  CHECK_THROWS_WITH(tape.backward(u, Vector2d(1, 1)),
+                    ContainsSubstring("sqrt('t' (variable, [2])), in part 'encoder'"));
+}
+
 TEST_CASE("trace: scopes and clear") {
   Tape<double> tape;
   tape.trace(true);

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <memory>
+#include <sstream>
 
 #include "catch.hpp"
 #include "gradtape/io/svg.hpp"
@@ -78,15 +80,12 @@ TEST_CASE("graph: the lecture's graph in DOT") {
             "  s3 [label=\"c\\nvariable\\nvalue -2\\ngradient 5\"" + variable +
             "  s4 [label=\"2\", shape=box, width=0.3, height=0.3, fillcolor=\"#eeeeee\"];\n"
             "  s5 [label=\"d\\nmultiply\\nvalue 2\\ngradient -2\"" +
-            operation +
+            operation + "  s6 [label=\"e\\nadd\\nvalue 5\\ngradient -2\"" + operation +
+            "  s7 [label=\"L\\nmultiply\\nvalue -10\\ngradient 1\"" + operation +
             "  s4 -> s5;\n"
             "  s2 -> s5 [label=\"2\"];\n"
-            "  s6 [label=\"e\\nadd\\nvalue 5\\ngradient -2\"" +
-            operation +
             "  s1 -> s6 [label=\"1\"];\n"
             "  s5 -> s6 [label=\"1\"];\n"
-            "  s7 [label=\"L\\nmultiply\\nvalue -10\\ngradient 1\"" +
-            operation +
             "  s3 -> s7 [label=\"5\"];\n"
             "  s6 -> s7 [label=\"-2\"];\n"
             "}\n");
@@ -102,12 +101,12 @@ TEST_CASE("graph: the lecture's graph in Mermaid") {
         "  s3([\"c<br/>variable<br/>value -2<br/>gradient 5\"]):::variable\n"
         "  s4[\"2\"]:::constant\n"
         "  s5(\"d<br/>multiply<br/>value 2<br/>gradient -2\"):::operation\n"
+        "  s6(\"e<br/>add<br/>value 5<br/>gradient -2\"):::operation\n"
+        "  s7(\"L<br/>multiply<br/>value -10<br/>gradient 1\"):::operation\n"
         "  s4 --> s5\n"
         "  s2 -->|\"2\"| s5\n"
-        "  s6(\"e<br/>add<br/>value 5<br/>gradient -2\"):::operation\n"
         "  s1 -->|\"1\"| s6\n"
         "  s5 -->|\"1\"| s6\n"
-        "  s7(\"L<br/>multiply<br/>value -10<br/>gradient 1\"):::operation\n"
         "  s3 -->|\"5\"| s7\n"
         "  s6 -->|\"-2\"| s7\n"
         "  classDef variable fill:#d6e8ff,stroke:#8090a0,color:#202830\n"
@@ -305,6 +304,109 @@ TEST_CASE("graph: constants of traced tensor formulas are drawn") {
         "x          variable                [2]    [1, 2]    [-2, -2]\n"
         "tensor #1  multiply(2, x)          [2]    [2, 4]    [-1, -1]\n"
         "tensor #2  subtract(1, tensor #1)  [2]    [-1, -3]  [1, 1]\n");
+}
+
+namespace {
+
+/// y = (2 x)^2 + 1: 2 x in the part "outer", its square in a part of that, the sum in none.
+struct WithParts {
+  Tape<double> tape;
+  Var<double> x;
+  Tensor<double> y;
+
+  WithParts() {
+    tape.trace(true);
+    x = tape.variable(3.0, "x");
+    Tensor<double> square;
+    {
+      const auto outer = tape.part("outer");
+      const Var<double> twice = 2.0 * x;
+      const auto inner = tape.part("in \"ner\"");
+      const Tensor<double> t = tape.variable(Shape{}, std::array{1.0}, "t");
+      square = t * twice;
+    }
+    { const auto empty = tape.part("empty"); }
+    y = square + 1.0;
+    y.name("y");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("graph: parts are frames around what was recorded in them") {
+  WithParts graph;
+  CHECK(io::to_text(graph.tape) ==
+        "part            node       operation               shape  value  gradient\n"
+        "                x          variable                       3      -\n"
+        "outer           scalar #3  multiply(2, x)                 6      -\n"
+        "outer/in \"ner\"  t          variable                []     1      -\n"
+        "outer/in \"ner\"  tensor #1  multiply(t, scalar #3)  []     6      -\n"
+        "                y          add(tensor #1, 1)       []     7      -\n");
+  const std::string dot = io::to_dot(graph.tape), mermaid = io::to_mermaid(graph.tape);
+  const auto lines = [](const std::string& text) {  // without labels and styles
+    std::string kept;
+    std::istringstream stream(text.substr(0, text.find("  classDef")));
+    for (std::string line; std::getline(stream, line);) {
+      const std::string word =
+          line.substr(0, line.find_first_of("[(\"", line.find_first_not_of(' ')));
+      if (word.substr(0, 7) != "  node " && word.substr(0, 7) != "  edge ") kept += word + "|";
+    }
+    return kept;
+  };
+  CHECK(lines(dot) ==
+        "digraph tape {|  rankdir=LR;|  s1 |  subgraph cluster_0 {|    label=|    s2 |    s3 |"
+        "    subgraph cluster_1 {|      label=|      t0 |      t1 |    }|  }|  s4 |  t2 |"
+        "  s2 -> s3;|  s1 -> s3 |  t0 -> t1;|  s3 -> t1;|  t1 -> t2;|  s4 -> t2;|}|");
+  CHECK_THAT(dot, ContainsSubstring("label=\"in \\\"ner\\\"\"; style=rounded;"));
+  CHECK(lines(mermaid) ==
+        "flowchart LR|  s1|  subgraph part0|    s2|    s3|    subgraph part1|      t0|      t1|"
+        "    end|  end|  s4|  t2|  s2 --> s3|  s1 -->||  t0 --> t1|  s3 --> t1|"
+        "  t1 --> t2|  s4 --> t2|");
+  CHECK_THAT(mermaid, ContainsSubstring("subgraph part1[\"in #34;ner#34;\"]\n"));
+}
+
+TEST_CASE("graph: parts are forgotten with what was recorded in them") {
+  WithParts graph;
+  const std::string before = io::to_text(graph.tape);
+  const auto part_of_last = [&] {
+    const io::Graph drawn = io::graph(graph.tape);
+    const std::size_t part = drawn.nodes.back().part;
+    return part == io::GraphNode::no_part ? "" : drawn.parts[part].path;
+  };
+  {
+    const auto later = graph.tape.part("later");
+    {
+      const auto scope = graph.tape.scope();
+      const auto within = graph.tape.part("within");
+      graph.tape.variable(1.0);
+      CHECK(part_of_last() == "later/within");
+    }
+    CHECK(io::to_text(graph.tape) == before);
+    graph.tape.variable(1.0);
+    CHECK(part_of_last() == "later");
+  }
+  graph.tape.variable(1.0);
+  CHECK(part_of_last() == "");
+
+  // a part that ended within a scope ends where the scope began
+  {
+    auto part = std::make_unique<Tape<double>::Part>(graph.tape, "cut");
+    const auto scope = graph.tape.scope();
+    graph.tape.variable(1.0);
+    part.reset();
+  }
+  graph.tape.variable(1.0);
+  CHECK(part_of_last() == "");
+
+  // a part that is open at a clear ends there, and closes no later one in its place
+  graph.tape.clear();
+  auto old = std::make_unique<Tape<double>::Part>(graph.tape, "old");
+  graph.tape.clear();
+  const auto young = graph.tape.part("young");
+  old.reset();
+  graph.tape.variable(1.0);
+  CHECK(part_of_last() == "young");
+  CHECK_THROWS_AS(graph.tape.part(""), TapeError);
 }
 
 TEST_CASE("graph: after a scope") {

@@ -22,6 +22,7 @@
 
 #include "arena.hpp"
 #include "error.hpp"
+#include "parts.hpp"
 #include "shape.hpp"
 #include "statements.hpp"
 
@@ -90,7 +91,7 @@ class Recording {
  public:
   struct Mark {
     typename Statements<T>::Mark statements;
-    std::size_t nodes = 0, names = 0, renamed = 0, cleanups = 0;
+    std::size_t nodes = 0, names = 0, renamed = 0, cleanups = 0, parts = 0;
     Arena::Mark arena;
   };
 
@@ -106,8 +107,8 @@ class Recording {
   // Positions.
 
   Mark mark() const {
-    return {statements.mark(), nodes.size(),     names_.size(),
-            renamed_.size(),   cleanups_.size(), arena.mark()};
+    return {statements.mark(), nodes.size(), names_.size(), renamed_.size(),
+            cleanups_.size(),  parts.size(), arena.mark()};
   }
 
   /// Forgets everything.
@@ -131,6 +132,7 @@ class Recording {
     names_.resize(mark.names);
     for (; renamed_.size() > mark.renamed; renamed_.pop_back())
       renamed_.back().node->name = renamed_.back().previous;
+    parts.rewind(mark.parts, {mark.statements.statements, mark.nodes});
     arena.rewind(mark.arena);
     while (!traced.empty() && traced.back().statement > mark.statements.statements)
       traced.pop_back();
@@ -266,6 +268,14 @@ class Recording {
                   node.operation, ", ", to_string(node.shape), ")");
   }
 
+  // Parts.
+
+  Parts::Handle begin_part(std::string_view name) {
+    if (name.empty()) fail<TapeError>("part: a part of a recording needs a name");
+    return parts.begin(keep_text(name), {statements.size(), nodes.size()});
+  }
+  void end_part(const Parts::Handle& part) { parts.end(part, {statements.size(), nodes.size()}); }
+
   // The sweep.
 
   void begin_sweep() {
@@ -320,6 +330,7 @@ class Recording {
   Arena arena{budget};
   std::vector<Node<T>*> nodes;
   std::vector<TracedScalar<T>> traced;
+  Parts parts;
   std::uint64_t rewindings = 0;
   Place now;  // position 0 of the present epoch, which is the number of rewindings
   std::uint32_t sweep = 0;

@@ -83,6 +83,12 @@ class Tape : detail::Recording<T> {
   /// Forgets at the end of its block, also when an exception passes, what was recorded since.
   [[nodiscard]] Scope scope() { return Scope(*this); }
 
+  class Part;
+  /// Gives what is recorded until the end of its block the name of a part, in which it is drawn as
+  /// a group of its own, and with which `trace` says where an error arose.  Parts nest.
+  /// \throws TapeError if the name is empty.
+  [[nodiscard]] Part part(std::string_view name) { return Part(*this, name); }
+
   class NoGrad;
   /// Until the end of its block results are constants: for evaluation without a backward pass.
   [[nodiscard]] NoGrad no_grad() { return NoGrad(*this); }
@@ -144,6 +150,20 @@ class Tape<T>::Scope {
   Tape& tape_;
   typename Recording::Mark mark_;
   std::uint32_t epoch_;
+};
+
+/// A named part of the recording, which ends with it.  See `Tape::part`.
+template <class T>
+class Tape<T>::Part {
+ public:
+  Part(Tape& tape, std::string_view name) : tape_(tape), part_(tape.begin_part(name)) {}
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+  ~Part() { tape_.end_part(part_); }
+
+ private:
+  Tape& tape_;
+  detail::Parts::Handle part_;
 };
 
 /// Stops the recording of dependences until it ends.  See `Tape::no_grad`.

@@ -6,6 +6,7 @@
 ///     trace: log('x' = -1) is NaN
 ///     trace: the gradient of 'x' is inf after the backward step of 'y' = sqrt('x' = 0), ...
 ///
+/// and with the part of the recording (`Tape::part`), if it is in one: ", in part 'encoder'".
 /// Leaves and constants are not looked at: infinity is a proper mask, and what is made of it is.
 
 #include <charconv>
@@ -65,6 +66,11 @@ inline std::string position_text(const Shape& shape, Index element) {
                 "]");
 }
 
+/// ", in part 'encoder/attention'"; nothing for none.
+inline std::string part_text(const Parts& parts, std::size_t part) {
+  return part == Parts::none ? std::string() : concat(", in part '", parts.path(part), "'");
+}
+
 template <class T>
 std::uint32_t record_traced_scalar(Recording<T>& recording, std::string_view operation,
                                    const T& value, std::size_t n,
@@ -73,7 +79,8 @@ std::uint32_t record_traced_scalar(Recording<T>& recording, std::string_view ope
     const std::string text = list_text(n, [&](std::size_t i) {
       return describe_operand(recording, operands[i].statement, operands[i].value);
     });
-    fail<DomainError>("trace: ", operation, "(", text, ") is ", number_text(value));
+    fail<DomainError>("trace: ", operation, "(", text, ") is ", number_text(value),
+                      part_text(recording.parts, recording.parts.open()));
   }
   if (recording.paused > 0) return 0;
   recording.statements.make_room(n);
@@ -123,7 +130,8 @@ void check_value(const Recording<T>& recording, std::size_t index, bool is_eleme
     return text;
   });
   fail<DomainError>("trace: ", node.operation, "(", operands, ") is ", number_text(node.value[k]),
-                    position_text(node.shape, k));
+                    position_text(node.shape, k),
+                    part_text(recording.parts, recording.parts.open()));
 }
 
 /// Calls visit(gradient, first, count) for the runs of elements to whose gradient something has
@@ -180,7 +188,7 @@ void check_statement_sweep(const Recording<T>& recording, std::uint32_t y, const
         recording.describe_statement(y), " = ", scalar != nullptr ? scalar->operation : "formula",
         "(", list_text(n, [&](std::size_t i) { return describe_operand(recording, operand[i]); }),
         "), whose gradient is ", number_text(adjoint[y]), " and whose derivative is ",
-        number_text(partial[k]));
+        number_text(partial[k]), part_text(recording.parts, recording.parts.of_statement(y)));
   }
 }
 
@@ -195,7 +203,8 @@ void check_node_sweep(const Recording<T>& recording, std::size_t index) {
   };
   const auto when = [&] {
     return concat("after the backward step of ", node.operation, "(",
-                  list_text(node.operand_count, operand), ")");
+                  list_text(node.operand_count, operand), ")",
+                  part_text(recording.parts, recording.parts.of_node(index)));
   };
   for (std::size_t i = 0; i < node.operand_count; ++i) {
     const Edge edge = node.operands[i];
@@ -286,7 +295,8 @@ void check_traced_reduction(const Recording<T>& recording, std::string_view oper
   const std::string text = list_text(n, [&](std::size_t i) {
     return recording.describe_node(TensorHandle<T>::index(operands[i]));
   });
-  fail<DomainError>("trace: ", operation, "(", text, ") is ", number_text(value));
+  fail<DomainError>("trace: ", operation, "(", text, ") is ", number_text(value),
+                    part_text(recording.parts, recording.parts.open()));
 }
 
 template <class T>

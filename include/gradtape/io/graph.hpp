@@ -13,236 +13,20 @@
 ///
 /// An edge runs from an operand to what was computed from it, one for each use, and bears the
 /// derivative between two scalars.  Without tracing, a formula is one node, and a scalar has
-/// neither an operation nor a value: the tape does not keep them.
+/// neither an operation nor a value: the tape does not keep them.  What was recorded in a part
+/// (`Tape::part`) is drawn in a frame with its name, and has it in a column.
 
 #include <algorithm>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "../core/trace.hpp"
+#include "graph_nodes.hpp"
+#include "table.hpp"
 
 namespace gradtape::io {
 
-struct GraphOptions {
-  std::size_t max_nodes = 200;  // a larger recording is refused
-  int digits = 5;               // significant, of every number
-  Index max_elements = 6;       // a larger tensor is summed up: min, mean, max, norm
-};
-
-/// A node as it is drawn; what there is not is empty.
-struct GraphNode {
-  enum class Kind { variable, constant, parameter, operation };
-  struct Operand {
-    std::size_t node;        // its place in `Graph::nodes`, before this node
-    std::string derivative;  // of this node to the operand, between scalars
-  };
-
-  Kind kind = Kind::operation;
-  std::string id;    // "s3" for the scalar, "t3" for the tensor of that number
-  std::string name;  // as given, or "scalar #3", "tensor #3" as in error texts
-  bool is_named = false;
-  std::string operation;
-  std::string shape;            // of a tensor: "[3, 4]"
-  std::string value, gradient;  // the gradient is "-" before a backward pass
-  std::vector<Operand> operands;
-};
-
-/// What a tape holds, in order of recording.
-struct Graph {
-  std::vector<GraphNode> nodes;
-};
-
 namespace detail {
-
-using namespace gradtape::detail;
-
-/// "[1, 2; 3, 4]", row by row, or "min 1, mean 2.5, max 4, norm 5.47723" for a large tensor.  The
-/// minimum and the maximum are those of the numbers beside NaN.
-template <class T>
-std::string tensor_text(const T* x, const Shape& shape, const GraphOptions& options) {
-  const Index size = shape.size();
-  if (shape.rank() == 0) return number_text(*x, options.digits);
-  if (size <= options.max_elements) {
-    std::string text = "[";
-    for (Index i = 0; i < shape.rows() && size > 0; ++i) {
-      for (Index j = 0; j < shape.columns(); ++j) {
-        // a vector is written in one row
-        text += i + j == 0 ? "" : j > 0 || shape.columns() == 1 ? ", " : "; ";
-        text += number_text(x[j * shape.rows() + i], options.digits);
-      }
-    }
-    return text + "]";
-  }
-  constexpr long double nan = std::numeric_limits<long double>::quiet_NaN();
-  long double low = nan, high = nan, sum = 0, squares = 0;
-  for (Index k = 0; k < size; ++k) {
-    const auto number = static_cast<long double>(primal(x[k]));
-    if (!(low <= number)) low = std::isnan(number) ? low : number;
-    if (!(high >= number)) high = std::isnan(number) ? high : number;
-    sum += number;
-    squares += number * number;
-  }
-  const auto text = [&](long double number) { return number_text(number, options.digits); };
-  return concat("min ", text(low), ", mean ", text(sum / static_cast<long double>(size)), ", max ",
-                text(high), ", norm ", text(std::sqrt(squares)));
-}
-
-/// Makes a `Graph` of a recording.
-template <class T>
-class GraphBuilder {
- public:
-  GraphBuilder(const Recording<T>& recording, const GraphOptions& options)
-      : recording_(recording), options_(options) {}
-
-  Graph build() {
-    check_size();
-    find_results_and_parameters();
-    std::size_t next = 0;
-    const auto tensors_before = [&](std::size_t statement) {
-      for (; next < recording_.nodes.size(); ++next) {
-        if (recording_.nodes[next]->statements_before >= statement) break;
-        add_tensor(next);
-      }
-    };
-    recording_.statements.for_each(
-        [&](std::size_t statement, std::size_t n, const T* partial, const std::uint32_t* operand) {
-          tensors_before(statement);
-          add_scalar(static_cast<std::uint32_t>(statement), n, partial, operand);
-        });
-    tensors_before(std::numeric_limits<std::size_t>::max());
-    recording_.for_each_name([&](std::uint32_t statement, std::string_view name) {
-      GraphNode& node = graph_.nodes[scalar_place_[statement]];
-      node.name = name;
-      node.is_named = true;
-    });
-    return std::move(graph_);
-  }
-
- private:
-  /// Scalars that an operation on tensors computed, and the first use of every parameter.
-  void find_results_and_parameters() {
-    const std::size_t statements = recording_.statements.size();
-    scalar_place_.resize(statements + 1);
-    origin_.resize(statements + 1);
-    tensor_place_.resize(recording_.nodes.size());
-    is_drawn_.assign(recording_.nodes.size(), true);
-    std::vector<std::pair<const T*, std::size_t>> parameters;
-    for (std::size_t i = 0; i < recording_.nodes.size(); ++i) {
-      const Node<T>& node = *recording_.nodes[i];
-      for (std::uint32_t k = 0; node.scalar != 0 && k < node.scalar_count; ++k)
-        origin_[node.scalar + k] = &node;
-      if (node.scalar != 0) is_drawn_[i] = false;
-      if (node.operation == "parameter") parameters.emplace_back(node.value, i);
-    }
-    std::sort(parameters.begin(), parameters.end());
-    first_use_.resize(recording_.nodes.size());
-    for (std::size_t p = 0; p < parameters.size(); ++p) {
-      const auto [value, i] = parameters[p];
-      const bool is_first = p == 0 || parameters[p - 1].first != value;
-      first_use_[i] = is_first ? i : first_use_[parameters[p - 1].second];
-      if (!is_first) is_drawn_[i] = false;
-    }
-  }
-
-  void check_size() const {
-    std::size_t size = recording_.statements.size();
-    for (const Node<T>* node : recording_.nodes) size += node->scalar == 0 ? 1 : 0;
-    if (size > options_.max_nodes) {
-      fail<TapeError>("graph: the tape has ", size, " nodes, more than max_nodes (",
-                      options_.max_nodes, "): draw a smaller recording, or raise max_nodes");
-    }
-  }
-
-  void add_scalar(std::uint32_t statement, std::size_t n, const T* partial,
-                  const std::uint32_t* operand) {
-    GraphNode node;
-    node.id = concat("s", statement);
-    node.name = concat("scalar #", statement);
-    const TracedScalar<T>* traced = recording_.find_traced(statement);
-    const Node<T>* origin = origin_[statement];
-    if (traced != nullptr) node.value = number_text(traced->value, options_.digits);
-    if (origin != nullptr) {
-      node.operation = origin->operation;
-      add_operands(node, *origin);
-    } else {
-      node.operation = traced != nullptr ? traced->operation : n == 0 ? "variable" : "formula";
-      for (std::size_t k = 0; k < n; ++k) {
-        if (operand[k] == 0) continue;
-        const std::size_t place = scalar_place_[operand[k]];
-        const bool is_constant = graph_.nodes[place].kind == GraphNode::Kind::constant;
-        node.operands.push_back(
-            {place, is_constant ? "" : number_text(partial[k], options_.digits)});
-      }
-      if (n == 0) node.kind = leaf_kind(node.operation);
-    }
-    if (node.kind != GraphNode::Kind::constant) {
-      node.gradient = recording_.has_adjoint(statement)
-                          ? number_text(recording_.statements.adjoint(statement), options_.digits)
-                          : "-";
-    }
-    scalar_place_[statement] = graph_.nodes.size();
-    graph_.nodes.push_back(std::move(node));
-  }
-
-  void add_tensor(std::size_t i) {
-    const Node<T>& tensor = *recording_.nodes[i];
-    if (!is_drawn_[i]) {
-      if (tensor.operation == "parameter") tensor_place_[i] = tensor_place_[first_use_[i]];
-      return;
-    }
-    GraphNode node;
-    node.id = concat("t", i);
-    node.is_named = !tensor.name.empty();
-    node.name = node.is_named ? std::string(tensor.name) : concat("tensor #", i);
-    node.operation = tensor.operation;
-    node.shape = to_string(tensor.shape);
-    node.value = tensor_text(tensor.value, tensor.shape, options_);
-    if (needs_grad(tensor)) node.gradient = gradient_text(tensor, i);
-    if (tensor.operand_count == 0) node.kind = leaf_kind(tensor.operation);
-    add_operands(node, tensor);
-    tensor_place_[i] = graph_.nodes.size();
-    graph_.nodes.push_back(std::move(node));
-  }
-
-  void add_operands(GraphNode& node, const Node<T>& origin) const {
-    for (std::uint32_t k = 0; k < origin.operand_count; ++k) {
-      const Edge edge = origin.operands[k];
-      if (!edge.is_scalar) node.operands.push_back({tensor_place_[edge.index], {}});
-      if (edge.is_scalar && edge.index != 0)
-        node.operands.push_back({scalar_place_[edge.index], {}});
-    }
-  }
-
-  /// Read without a change: asking a parameter for its whole gradient would make a sparse one
-  /// dense.
-  std::string gradient_text(const Node<T>& node, std::size_t i) const {
-    const bool is_known =
-        node.parameter != nullptr ? node.parameter->has_grad() : recording_.has_gradient(i);
-    if (!is_known) return "-";
-    std::vector<T> gradient(static_cast<std::size_t>(node.shape.size()), T(0));
-    for_each_gradient_run(recording_, node, [&](const T* x, Index first, Index count) {
-      std::copy_n(x + first, count, gradient.begin() + first);
-    });
-    return tensor_text(gradient.data(), node.shape, options_);
-  }
-
-  static GraphNode::Kind leaf_kind(std::string_view operation) {
-    return operation == "variable"    ? GraphNode::Kind::variable
-           : operation == "constant"  ? GraphNode::Kind::constant
-           : operation == "parameter" ? GraphNode::Kind::parameter
-                                      : GraphNode::Kind::operation;
-  }
-
-  const Recording<T>& recording_;
-  const GraphOptions& options_;
-  Graph graph_;
-  std::vector<std::size_t> scalar_place_, tensor_place_;  // in the graph
-  std::vector<const Node<T>*> origin_;                    // of a scalar
-  std::vector<std::size_t> first_use_;                    // of a parameter
-  std::vector<bool> is_drawn_;
-};
 
 /// Whether a node is no more than a number.
 inline bool is_number(const GraphNode& node) {
@@ -303,42 +87,39 @@ inline std::string escape_mermaid(std::string_view text) {
   return escaped;
 }
 
-/// Columns of a table, as wide as their widest cell; an empty column is left out.
-inline std::string table_text(const std::vector<std::vector<std::string>>& rows) {
-  const auto width_of = [](const std::string& cell) {
-    return static_cast<std::size_t>(std::count_if(cell.begin(), cell.end(), [](char c) {
-      return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    }));
+/// Calls open(part, depth) and close(depth) where the parts of the nodes begin and end, and
+/// visit(node, depth) in between.  What lies in a part follows each other, so that each that is not
+/// empty is opened once.
+template <class Open, class Close, class Visit>
+void for_each_in_parts(const Graph& graph, Open&& open, Close&& close, Visit&& visit) {
+  std::vector<std::size_t> opened, wanted;
+  const auto close_down_to = [&](std::size_t depth) {
+    for (; opened.size() > depth; opened.pop_back()) close(opened.size());
   };
-  std::vector<std::size_t> width(rows.front().size(), 0);
-  for (std::size_t c = 0; c < width.size(); ++c) {
-    for (std::size_t r = 1; r < rows.size(); ++r)
-      width[c] = std::max(width[c], width_of(rows[r][c]));
-    if (width[c] > 0) width[c] = std::max(width[c], width_of(rows.front()[c]));
-  }
-  std::string text;
-  for (const std::vector<std::string>& row : rows) {
-    for (std::size_t c = 0; c < width.size(); ++c) {
-      if (width[c] > 0) text += row[c] + std::string(width[c] - width_of(row[c]) + 2, ' ');
+  for (const GraphNode& node : graph.nodes) {
+    wanted.clear();
+    for (std::size_t part = node.part; part != GraphNode::no_part; part = graph.parts[part].parent)
+      wanted.insert(wanted.begin(), part);
+    const auto differ =
+        std::mismatch(opened.begin(), opened.end(), wanted.begin(), wanted.end()).first;
+    close_down_to(static_cast<std::size_t>(differ - opened.begin()));
+    while (opened.size() < wanted.size()) {
+      opened.push_back(wanted[opened.size()]);
+      open(opened.back(), opened.size());
     }
-    text.erase(text.find_last_not_of(' ') + 1);
-    text += '\n';
+    visit(node, opened.size());
   }
-  return text;
+  close_down_to(0);
 }
+
+inline std::string indent(std::size_t depth) { return std::string(2 * depth + 2, ' '); }
 
 }  // namespace detail
 
-/// The nodes of a tape as they are drawn.
-/// \throws TapeError if there are more than `max_nodes`.
-template <class T>
-Graph graph(const Tape<T>& tape, const GraphOptions& options = {}) {
-  return detail::GraphBuilder<T>(gradtape::detail::Recording<T>::of(tape), options).build();
-}
-
 /// A table for the terminal, a node a line; unnamed constants stand where they are used.
 inline std::string to_text(const Graph& graph) {
-  std::vector<std::vector<std::string>> rows{{"node", "operation", "shape", "value", "gradient"}};
+  std::vector<std::vector<std::string>> rows{
+      {"part", "node", "operation", "shape", "value", "gradient"}};
   for (const GraphNode& node : graph.nodes) {
     if (detail::is_number(node)) continue;
     std::string operands;
@@ -348,7 +129,9 @@ inline std::string to_text(const Graph& graph) {
                   (detail::is_number(operand) ? operand.value : operand.name);
     }
     if (node.kind == GraphNode::Kind::operation) operands = "(" + operands + ")";
-    rows.push_back({node.name, node.operation + operands, node.shape, node.value, node.gradient});
+    const std::string part = node.part == GraphNode::no_part ? "" : graph.parts[node.part].path;
+    rows.push_back(
+        {part, node.name, node.operation + operands, node.shape, node.value, node.gradient});
   }
   for (std::vector<std::string>& row : rows) {
     for (std::string& cell : row)
@@ -359,23 +142,36 @@ inline std::string to_text(const Graph& graph) {
 
 /// For Graphviz: `dot -Tsvg graph.dot -o graph.svg`.
 inline std::string to_dot(const Graph& graph) {
+  using gradtape::detail::concat;
   constexpr std::string_view style[] = {"shape=ellipse, fillcolor=\"#d6e8ff\"",
                                         "shape=box, width=0.3, height=0.3, fillcolor=\"#eeeeee\"",
                                         "shape=box, peripheries=2, fillcolor=\"#d9f2d9\"",
                                         "shape=box, fillcolor=\"#fff3d1\""};
+  constexpr std::string_view frame =
+      "style=rounded; color=\"#8090a0\"; fontname=Helvetica; fontsize=12;";
   std::string text =
       "digraph tape {\n"
       "  rankdir=LR;\n"
       "  node [style=\"filled,rounded\", color=\"#8090a0\", margin=\"0.08,0.04\", "
       "fontname=Helvetica, fontsize=11];\n"
       "  edge [color=\"#8090a0\", fontcolor=\"#506070\", fontname=Helvetica, fontsize=10];\n";
+  detail::for_each_in_parts(
+      graph,
+      [&](std::size_t part, std::size_t depth) {
+        text += concat(detail::indent(depth - 1), "subgraph cluster_", part, " {\n",
+                       detail::indent(depth), "label=\"",
+                       detail::escape_dot(graph.parts[part].name), "\"; ", frame, "\n");
+      },
+      [&](std::size_t depth) { text += detail::indent(depth - 1) + "}\n"; },
+      [&](const GraphNode& node, std::size_t depth) {
+        std::string label;
+        for (const std::string& line : detail::label_of(node))
+          label += (label.empty() ? "" : "\\n") + detail::escape_dot(line);
+        text += concat(detail::indent(depth), node.id, " [label=\"", label, "\", ",
+                       style[static_cast<std::size_t>(node.kind)], "];\n");
+      });
+  // after all frames: an edge within one would draw its operand into it
   for (const GraphNode& node : graph.nodes) {
-    std::string label;
-    for (const std::string& line : detail::label_of(node))
-      label += (label.empty() ? "" : "\\n") + detail::escape_dot(line);
-    text += "  " + node.id + " [label=\"" + label + "\", ";
-    text += style[static_cast<std::size_t>(node.kind)];
-    text += "];\n";
     for (const GraphNode::Operand& x : node.operands) {
       text += "  " + graph.nodes[x.node].id + " -> " + node.id;
       if (!x.derivative.empty()) text += " [label=\"" + x.derivative + "\"]";
@@ -387,6 +183,7 @@ inline std::string to_dot(const Graph& graph) {
 
 /// For Mermaid, which Markdown viewers draw in a block ```mermaid.
 inline std::string to_mermaid(const Graph& graph) {
+  using gradtape::detail::concat;
   struct Style {
     std::string_view open, close, kind;
   };
@@ -395,12 +192,21 @@ inline std::string to_mermaid(const Graph& graph) {
                              {"[[\"", "\"]]", "parameter"},
                              {"(\"", "\")", "operation"}};
   std::string text = "flowchart LR\n";
+  detail::for_each_in_parts(
+      graph,
+      [&](std::size_t part, std::size_t depth) {
+        text += concat(detail::indent(depth - 1), "subgraph part", part, "[\"",
+                       detail::escape_mermaid(graph.parts[part].name), "\"]\n");
+      },
+      [&](std::size_t depth) { text += detail::indent(depth - 1) + "end\n"; },
+      [&](const GraphNode& node, std::size_t depth) {
+        const auto& [open, close, kind] = style[static_cast<std::size_t>(node.kind)];
+        std::string label;
+        for (const std::string& line : detail::label_of(node))
+          label += (label.empty() ? "" : "<br/>") + detail::escape_mermaid(line);
+        text += concat(detail::indent(depth), node.id, open, label, close, ":::", kind, "\n");
+      });
   for (const GraphNode& node : graph.nodes) {
-    const auto& [open, close, kind] = style[static_cast<std::size_t>(node.kind)];
-    std::string label;
-    for (const std::string& line : detail::label_of(node))
-      label += (label.empty() ? "" : "<br/>") + detail::escape_mermaid(line);
-    text += gradtape::detail::concat("  ", node.id, open, label, close, ":::", kind, "\n");
     for (const GraphNode::Operand& x : node.operands) {
       text += "  " + graph.nodes[x.node].id + " -->";
       if (!x.derivative.empty()) text += "|\"" + x.derivative + "\"|";
