@@ -217,6 +217,8 @@ void add_small_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
 /// are dense as they are.
 template <class T>
 void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
+  if (a.columns == 1 && a.rows == 1 && b.columns > 1)
+    return multiply(c, b.transpose(), a, assign);  // the row as a column: it is dense as well
   if (a.columns == 1) {
     const ConstVectorMap<T> left(a.data, a.rows);
     for (Index j = 0; j < b.columns; ++j, c += a.rows) {
@@ -230,15 +232,17 @@ void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
   }
   if (assign) std::fill_n(c, a.rows * b.columns, T(0));
   if (a.rows * b.columns == 0 || a.columns == 0) return;
+  if constexpr (lane_count < Lanes < T >>> 1) {
+    // where packing costs more than it saves: few passes over A, from the first-level cache
+    constexpr Index lanes = register_bytes / static_cast<Index>(sizeof(T));
+    if (!a.transposed && a.rows >= lanes && (a.columns <= 64 || b.columns <= 4) &&
+        a.columns * b.columns <= 8192 && (b.columns > 1 || a.columns <= 4))
+      return add_unpacked_product(c, a, b);
+  }
   constexpr Index few = 20;  // below, calling anything costs more than it saves
   if (a.rows + a.columns + b.columns < few) return add_small_product(c, a, b);
   if (b.columns == 1) return add_matrix_vector(c, a, b.data);
   if (a.rows == 1) return add_matrix_vector(c, b.transpose(), a.data);
-  if constexpr (lane_count < Lanes < T >>> 1) {
-    // where packing costs more than it saves: few passes over A, from the first-level cache
-    if (!a.transposed && (a.columns <= 64 || b.columns <= 4) && a.columns * b.columns <= 8192)
-      return add_unpacked_product(c, a, b);
-  }
 #ifdef GRADTAPE_USE_BLAS
   if (has_blas_product(a, b)) return add_blas_product(c, a, b);
 #endif
