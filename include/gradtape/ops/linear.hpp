@@ -34,7 +34,11 @@ auto linear(const W& weight, const X& x, const B& bias) {
   return record(
       "linear", shape, {w, in, b},
       [&](MatrixMap<T> y) {
-        for (Index j = 0; j < n; ++j) std::copy_n(b.data(), m, y.data() + j * m);
+        if (m == 1) {
+          y.setConstant(b.data()[0]);
+        } else {
+          for (Index j = 0; j < n; ++j) std::copy_n(b.data(), m, y.data() + j * m);
+        }
         detail::multiply<T>(y.data(), {w.data(), m, k}, {in.data(), k, n}, false);
       },
       [=](const Tensor<T>& y) {
@@ -49,6 +53,10 @@ auto linear(const W& weight, const X& x, const B& bias) {
         }
         if (const Adjoint<T> b_bar = adjoint(b); b_bar.is_needed()) {
           T* const sum = b_bar.accumulator().data();
+          if (m == 1) {
+            sum[0] += detail::ConstVectorMap<T>(y_bar.data, n).sum();
+            return;
+          }
           for (Index j = 0; j < n; ++j) {
             const T* const column = y_bar.data + j * m;
             for (Index i = 0; i < m; ++i) sum[i] += column[i];
