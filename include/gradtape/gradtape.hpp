@@ -65,3 +65,4 @@
 #include "io/graph_nodes.hpp"
 #include "io/graph.hpp"
 #include "io/svg.hpp"
+#include "io/summary.hpp"

@@ -16,12 +16,14 @@ namespace gradtape::detail {
 
 struct Slot {
   static constexpr int leaves = 1;
+  static constexpr std::uint32_t operations = 0;
   static constexpr std::uint64_t live = 1;  // slots that the result depends on differentiably
 };
 
 template <class Op, class... P>
 struct Program {
   static constexpr int leaves = (P::leaves + ...);
+  static constexpr std::uint32_t operations = (1 + ... + P::operations);
   static constexpr std::uint64_t live = [] {
     std::uint64_t bits = 0;
     int first = 0, i = 0;

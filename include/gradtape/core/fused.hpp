@@ -401,8 +401,9 @@ void fused_backward(const FusedPlan<T>& plan, const Node<T>& node, Recording<T>&
 /// The node of a result, its value not yet computed.
 template <class T>
 [[gnu::noinline]] Node<T>& append_fused_node(const FusedOperands<T>& operands,
-                                             const FusedPlan<T>& plan) {
+                                             const FusedPlan<T>& plan, std::uint32_t operations) {
   Node<T>& node = operands.recording.append_node(operands.operation, plan.shape, plan.active != 0);
+  node.operations = operations;
   operands.recording.set_operands(node, static_cast<std::size_t>(plan.count), [&](std::size_t k) {
     const FusedOperand<T>& x = plan.operand[k];
     return x.node != nullptr ? Edge{x.index, false}
@@ -417,7 +418,7 @@ Tensor<T> record_fused(const FusedOperands<T>& operands) {
   using X = Lanes<T>;
   Recording<T>& recording = operands.recording;
   const FusedPlan<T> plan(operands, P::live);
-  Node<T>& node = append_fused_node(operands, plan);
+  Node<T>& node = append_fused_node(operands, plan, P::operations);
   if (node.shape.size() > 0) fused_forward<P, X>(plan, node.value, recording);
   if (node.grad != nullptr) {
     recording.set_backward(

@@ -57,6 +57,7 @@ struct Node {
   std::uint32_t statements_before = 0;  // position among the scalars
   std::uint32_t scalar = 0;  // the statement that holds a scalar result; 0: the result is a tensor
   std::uint32_t scalar_count = 1;  // results held by as many statements from there on
+  std::uint32_t operations = 0;    // of an element-wise formula; 0: not element-wise
   std::uint32_t sweep = 0;         // the last sweep in which a contribution to `grad` arrived
 };
 

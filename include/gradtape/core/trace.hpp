@@ -277,7 +277,7 @@ Tensor<T> record_traced_elementwise(const FusedOperands<T>& operands,
     live |= std::uint64_t{operation.depends_on[k]} << k;
   }
   const FusedPlan<T> plan(operands, live);
-  Node<T>& node = append_fused_node(operands, plan);
+  Node<T>& node = append_fused_node(operands, plan, 1);
   for_each_element(plan, [&](Index i, const T* x) { node.value[i] = operation.value(x); });
   if (node.grad != nullptr) {
     recording.set_backward(node, [plan, &operation, &recording](Node<T>& y) {

@@ -87,6 +87,26 @@ std::string tensor_text(const T* x, const Shape& shape, const GraphOptions& opti
                 text(high), ", norm ", text(std::sqrt(squares)));
 }
 
+/// For each statement the operation on tensors that computed it; null if there is none.
+template <class T>
+std::vector<const Node<T>*> origins(const Recording<T>& recording) {
+  std::vector<const Node<T>*> origins(recording.statements.size() + 1);
+  for (const Node<T>* node : recording.nodes) {
+    for (std::uint32_t k = 0; node->scalar != 0 && k < node->scalar_count; ++k)
+      origins[node->scalar + k] = node;
+  }
+  return origins;
+}
+
+/// What a statement of n operands is called.
+template <class T>
+std::string_view scalar_operation(const Recording<T>& recording, std::uint32_t statement,
+                                  std::size_t n, const Node<T>* origin) {
+  if (origin != nullptr) return origin->operation;
+  const TracedScalar<T>* traced = recording.find_traced(statement);
+  return traced != nullptr ? traced->operation : n == 0 ? "variable" : "formula";
+}
+
 /// Makes a `Graph` of a recording.
 template <class T>
 class GraphBuilder {
@@ -96,7 +116,8 @@ class GraphBuilder {
 
   Graph build() {
     check_size();
-    find_results_and_parameters();
+    origin_ = origins(recording_);
+    find_drawn();
     const Parts& parts = recording_.parts;
     for (std::size_t i = 0; i < parts.size(); ++i)
       graph_.parts.push_back({std::string(parts.name(i)), parts.path(i), parts.parent(i)});
@@ -122,18 +143,15 @@ class GraphBuilder {
   }
 
  private:
-  /// Scalars that an operation on tensors computed, and the first use of every parameter.
-  void find_results_and_parameters() {
+  /// Nodes with a tensor, and the first use of every parameter.
+  void find_drawn() {
     const std::size_t statements = recording_.statements.size();
     scalar_place_.resize(statements + 1);
-    origin_.resize(statements + 1);
     tensor_place_.resize(recording_.nodes.size());
     is_drawn_.assign(recording_.nodes.size(), true);
     std::vector<std::pair<const T*, std::size_t>> parameters;
     for (std::size_t i = 0; i < recording_.nodes.size(); ++i) {
       const Node<T>& node = *recording_.nodes[i];
-      for (std::uint32_t k = 0; node.scalar != 0 && k < node.scalar_count; ++k)
-        origin_[node.scalar + k] = &node;
       if (node.scalar != 0) is_drawn_[i] = false;
       if (node.operation == "parameter") parameters.emplace_back(node.value, i);
     }
@@ -161,14 +179,13 @@ class GraphBuilder {
     GraphNode node;
     node.id = concat("s", statement);
     node.name = concat("scalar #", statement);
-    const TracedScalar<T>* traced = recording_.find_traced(statement);
     const Node<T>* origin = origin_[statement];
+    node.operation = scalar_operation(recording_, statement, n, origin);
+    const TracedScalar<T>* traced = recording_.find_traced(statement);
     if (traced != nullptr) node.value = number_text(traced->value, options_.digits);
     if (origin != nullptr) {
-      node.operation = origin->operation;
       add_operands(node, *origin);
     } else {
-      node.operation = traced != nullptr ? traced->operation : n == 0 ? "variable" : "formula";
       for (std::size_t k = 0; k < n; ++k) {
         if (operand[k] == 0) continue;
         const std::size_t place = scalar_place_[operand[k]];

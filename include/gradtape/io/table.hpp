@@ -9,7 +9,9 @@
 namespace gradtape::io::detail {
 
 /// Columns of a table, as wide as their widest cell; an empty column is left out.
-inline std::string table_text(const std::vector<std::vector<std::string>>& rows) {
+/// \param numbers  the first column that is set to the right.
+inline std::string table_text(const std::vector<std::vector<std::string>>& rows,
+                              std::size_t numbers = static_cast<std::size_t>(-1)) {
   const auto width_of = [](const std::string& cell) {
     return static_cast<std::size_t>(std::count_if(cell.begin(), cell.end(), [](char c) {
       return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
@@ -24,7 +26,9 @@ inline std::string table_text(const std::vector<std::vector<std::string>>& rows)
   std::string text;
   for (const std::vector<std::string>& row : rows) {
     for (std::size_t c = 0; c < width.size(); ++c) {
-      if (width[c] > 0) text += row[c] + std::string(width[c] - width_of(row[c]) + 2, ' ');
+      if (width[c] == 0) continue;
+      const std::string room(width[c] - width_of(row[c]), ' ');
+      text += (c >= numbers ? room + row[c] : row[c] + room) + "  ";
     }
     text.erase(text.find_last_not_of(' ') + 1);
     text += '\n';
