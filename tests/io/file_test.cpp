@@ -90,5 +90,15 @@ TEST_CASE("file: errors name the file and what is wrong with it") {
                     "cannot write " + deep + ": No such file or directory");
   CHECK_THROWS_WITH(io::write_file(here, ""), "cannot write " + here + ": no plain file");
   CHECK_THROWS_WITH(io::write_file("/dev/null", ""), "cannot write /dev/null: no plain file");
-  CHECK_THROWS_AS(io::write_file("", ""), FileError);
+  CHECK_THROWS_WITH(io::read_file(""), "cannot open a file: its name is empty");
+  CHECK_THROWS_WITH(io::write_file("", ""), "cannot write a file: its name is empty");
+  CHECK_THROWS_WITH(io::AtomicFile(""), "cannot write a file: its name is empty");
+  // the system would take the name to end there, and the file for another
+  const std::string cut = directory / "x" + std::string(1, '\0') + "y";
+  io::write_file(directory / "x", "old");
+  CHECK_THROWS_WITH(io::read_file(cut),
+                    "cannot open " + (directory / "x") + "\\0y: its name has a zero byte");
+  CHECK_THROWS_WITH(io::write_file(cut, "new"),
+                    "cannot write " + (directory / "x") + "\\0y: its name has a zero byte");
+  CHECK(io::read_file(directory / "x") == "old");
 }

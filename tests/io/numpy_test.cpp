@@ -221,6 +221,23 @@ TEST_CASE("numpy: .npy files that break the format") {
   header("{'descr': '<f4', 'fortran_order': False, 'shape': (6,)} 1", "the header has more than a");
 }
 
+TEST_CASE("numpy: an empty array of whatever shape takes no time") {
+  const Index many = Index{1} << 61;
+  for (const char* order : {"False", "True"}) {
+    for (const Shape& shape : {Shape{0, many}, Shape{many, 0}, Shape{2, many / 4, 0}}) {
+      const std::string file =
+          npy_of("{'descr': '<f8', 'fortran_order': " + std::string(order) + ", 'shape': (" +
+                     to_string(shape).substr(1, to_string(shape).size() - 2) + ")}",
+                 0);
+      const auto array = read_npy(file);
+      CHECK(array.shape == shape);
+      CHECK(array.matrix().size() == 0);
+      double none;
+      CHECK(read_npy(io::detail::to_numpy(named_array("", shape, &none))).shape == shape);
+    }
+  }
+}
+
 TEST_CASE("numpy: .npz files that cannot be read") {
   const auto refused = [](const std::string& content, const std::string& text) {
     CHECK_THROWS_WITH(io::NpzFile("x", content), ContainsSubstring("x: " + text));

@@ -129,5 +129,25 @@ TEST_CASE("shape operations: errors", "[shape_ops]") {
   CHECK_THROWS_WITH(broadcast_to(x, {2, 4}), ContainsSubstring("broadcast_to: [2, 3] and [2, 4]"));
   CHECK_THROWS_WITH(broadcast_to(x, {2}), "broadcast_to: [2, 3] does not fit into [2]");
   CHECK_THROWS_WITH(repeat(x, Dim(0), -1), "repeat: the count -1 is negative");
+  CHECK_THROWS_WITH(repeat(x, Dim(1), Index{1} << 62),
+                    "repeat: [2, 3] 4611686018427387904 times along dimension 1 has too many "
+                    "elements");
+  CHECK_THROWS_WITH(repeat(x, Dim(1), Index{1} << 61), ContainsSubstring("too many elements"));
   CHECK_THROWS_AS(concat({v, other.variable(VectorXd{{1}})}, Dim(0)), TapeError);
+}
+
+TEST_CASE("shape operations: of nothing, however often, takes no time", "[shape_ops]") {
+  const Index often = Index{1} << 60;
+  Tape<double> tape;
+  const Tensor none = tape.variable(MatrixXd(0, 2), "none");
+  const Tensor many = repeat(none, Dim(1), often);
+  CHECK(many.shape() == Shape{0, 2 * often});
+  const Tensor part = columns(many, 1, often);
+  const Tensor spread = broadcast_to(unsqueeze(none, Dim(2)), {0, 2, often});
+  CHECK(concat({part, part}, Dim(1)).shape() == Shape{0, 2 * often});
+  for (const Tensor<double>& y : {many, part, spread})
+    tape.backward(y, MatrixXd(y.rows(), y.columns()));
+  CHECK(none.grad().size() == 0);
+  CHECK(repeat(tape.variable(VectorXd(0)), Dim(0), often).shape() == Shape{0});
+  CHECK(repeat(tape.variable(VectorXd{{1, 2}}), Dim(0), 0).shape() == Shape{0});
 }

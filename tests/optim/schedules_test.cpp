@@ -151,3 +151,26 @@ TEST_CASE("plateau: refused") {
   CHECK_THROWS_AS(ReduceOnPlateau(1, {.cooldown = -1}), DomainError);
   CHECK_THROWS_AS(ReduceOnPlateau(1, {.lowest = not_a_number}), DomainError);
 }
+
+TEST_CASE("schedules: rates and factors of NaN are refused by name") {
+  const auto refused = [](auto&& rate_of, const std::string& option) {
+    for (const double bad : {not_a_number, std::numeric_limits<double>::infinity(), -1.0}) {
+      CHECK_THROWS_WITH(rate_of(bad), Catch::Matchers::ContainsSubstring("schedule: " + option));
+    }
+  };
+  using namespace schedule;
+  refused([](double x) { return constant(1, x); }, "constant: rate is ");
+  refused([](double x) { return linear(1, 9, x, 1); }, "linear: from is ");
+  refused([](double x) { return linear(1, 9, 1, x); }, "linear: to is ");
+  refused([](double x) { return cosine(1, 9, x, 1); }, "cosine: from is ");
+  refused([](double x) { return cosine(1, 9, 1, x); }, "cosine: to is ");
+  refused([](double x) { return step_decay(1, 9, x); }, "step_decay: rate is ");
+  refused([](double x) { return step_decay(1, 9, 1, x); }, "step_decay: factor is ");
+  refused([](double x) { return linear_warmup(1, 9, x); }, "linear_warmup: rate is ");
+  refused([](double x) { return warmup_cosine(1, 2, 9, x); }, "warmup_cosine: rate is ");
+  refused([](double x) { return warmup_cosine(1, 2, 9, 1, x); }, "warmup_cosine: to is ");
+  refused([](double x) { return one_cycle(1, 9, {.highest = x}); }, "one_cycle: highest is ");
+  CHECK_THROWS_AS(one_cycle(1, 9, {.highest = 1, .rising = not_a_number}), DomainError);
+  CHECK_THROWS_AS(one_cycle(1, 9, {.highest = 1, .first_ratio = not_a_number}), DomainError);
+  CHECK_THROWS_AS(one_cycle(1, 9, {.highest = 1, .last_ratio = not_a_number}), DomainError);
+}

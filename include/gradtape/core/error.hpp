@@ -96,9 +96,12 @@ class TextPart {
   for (const TextPart& part : parts) part.append_to(text);
   return text;
 }
+/// Zero bytes, as names may have, are written "\0": at the first of them what() would end.
 template <class Error>
 [[noreturn, gnu::cold, gnu::noinline]] void raise(std::initializer_list<TextPart> parts) {
-  throw Error(concat(parts));
+  std::string text = concat(parts);
+  for (std::size_t i = 0; (i = text.find('\0', i)) != text.npos;) text.replace(i, 1, "\\0");
+  throw Error(text);
 }
 
 // Texts are put together out of line and without templates as far as can be: there are hundreds of

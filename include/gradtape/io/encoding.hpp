@@ -85,6 +85,7 @@ struct BFloat16 {
 /// element, in the order of the first.
 template <class F>
 void for_each_position(const Shape& shape, F&& f) {
+  if (shape.size() == 0) return;  // its other sizes may be too many to count through
   const Index stride = shape[1] * shape[2] * shape[3];
   Index position = 0;
   for (Index l = 0; l < shape[3]; ++l) {

@@ -31,10 +31,18 @@ using FileHandle = std::unique_ptr<std::FILE, CloseFile>;
   fail<FileError>("cannot ", what, " ", path, ": ", std::strerror(error));
 }
 
+/// Refuses what the system would take for another name.
+inline void check_path(const char* what, const std::string& path) {
+  if (path.empty()) fail<FileError>("cannot ", what, " a file: its name is empty");
+  if (path.find('\0') != path.npos)
+    fail<FileError>("cannot ", what, " ", path, ": its name has a zero byte");
+}
+
 }  // namespace detail
 
 /// The content of a file.  \throws FileError if it cannot be read.
 inline std::string read_file(const std::string& path) {
+  detail::check_path("open", path);
   const detail::FileHandle file(std::fopen(path.c_str(), "rb"));
   if (file == nullptr) detail::fail_to("open", path, errno);
   std::string content;
@@ -52,6 +60,7 @@ class AtomicFile {
  public:
   /// \throws FileError if no file can be made there.
   explicit AtomicFile(const std::string& path) : path_(path) {
+    detail::check_path("write", path);
     struct stat info {};
     if (stat(path.c_str(), &info) == 0) {
       if (!S_ISREG(info.st_mode)) detail::fail<FileError>("cannot write ", path, ": no plain file");

@@ -58,6 +58,17 @@ inline Shape inserted(const Shape& shape, int dimension, Index size) {
   return result;
 }
 
+/// A shape with one dimension so many times as long.
+inline Shape repeated(const Shape& shape, int dimension, Index count) {
+  try {
+    Index size = 0;
+    if (!__builtin_mul_overflow(shape[dimension], count, &size)) return shape.with(dimension, size);
+  } catch (const ShapeError&) {
+  }
+  fail<ShapeError>("repeat: ", to_string(shape), " ", count, " times along dimension ", dimension,
+                   " has too many elements");
+}
+
 /// Equally distant runs of neighbours, copied from one tensor to another, or added the way back.
 template <class T>
 struct Runs {
@@ -65,10 +76,12 @@ struct Runs {
   Index x_step, y_step;  // from one run to the next
 
   void copy(const T* x, T* y) const {
+    if (length == 0) return;
     for (Index k = 0; k < count; ++k) std::copy_n(x + k * x_step, length, y + k * y_step);
   }
   void add(const T* y, T* x) const {
     using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+    if (length == 0) return;
     for (Index k = 0; k < count; ++k) {
       Eigen::Map<Vector>(x + k * x_step, length) +=
           Eigen::Map<const Vector>(y + k * y_step, length);
@@ -177,6 +190,7 @@ struct Broadcast {
   /// Calls f(offset in the result, offset in the operand).
   template <class F>
   void for_each_run(F&& f) const {
+    if (to.size() == 0) return;
     const auto step = [this](int d, Index size) { return from[d] == to[d] ? size : 0; };
     const Index b = step(1, from[0]), c = step(2, from[0] * from[1]),
                 d = step(3, from[0] * from[1] * from[2]);
@@ -312,7 +326,7 @@ auto stack(const Tensors& tensors, Dim dim = Dim(-1)) {
 
 /// The tensor `count` times one after another along a dimension.  X_bar += sum of the copies'
 /// adjoints.
-/// \throws ShapeError for a negative count.
+/// \throws ShapeError for a negative count, and for one that makes too many elements.
 template <TensorEntity X>
 auto repeat(const X& x, Dim dim, Index count) {
   using T = detail::scalar_of<X>;
@@ -320,16 +334,17 @@ auto repeat(const X& x, Dim dim, Index count) {
   if (count < 0) detail::fail<ShapeError>("repeat: the count ", count, " is negative");
   const int dimension = detail::index_of("repeat", dim, t.rank());
   const detail::Axis axis(t.shape(), dimension);
-  const Index block = axis.inner * axis.n;
-  const detail::Runs<T> runs{block, axis.outer, block, block * count};
+  const Shape shape = detail::repeated(t.shape(), dimension, count);
+  const Index block = axis.inner * axis.n, copies = t.size() == 0 ? 0 : count;
+  const detail::Runs<T> runs{block, axis.outer, block, block * copies};
   return record(
-      "repeat", t.shape().with(dimension, axis.n * count), {t},
+      "repeat", shape, {t},
       [&](MatrixMap<T> y) {
-        for (Index i = 0; i < count; ++i) runs.copy(t.data(), y.data() + i * block);
+        for (Index i = 0; i < copies; ++i) runs.copy(t.data(), y.data() + i * block);
       },
-      [t, runs, block, count](const Tensor<T>& y) {
+      [t, runs, block, copies](const Tensor<T>& y) {
         T* const x_bar = adjoint(t).accumulator().data();
-        for (Index i = 0; i < count; ++i) runs.add(y.grad().data() + i * block, x_bar);
+        for (Index i = 0; i < copies; ++i) runs.add(y.grad().data() + i * block, x_bar);
       });
 }
 

@@ -8,7 +8,8 @@
 ///       ...
 ///     }
 ///
-/// All of them throw DomainError for a negative step or number of steps.
+/// All of them throw DomainError for a negative step or number of steps, and for rates and factors
+/// that are negative, infinite or NaN.
 /// Sources: Loshchilov and Hutter (2017), SGDR: stochastic gradient descent with warm restarts, for
 /// the cosine; Smith and Topin (2019), Super-convergence, for one cycle.
 
@@ -32,6 +33,10 @@ inline void check(Index step, Index steps) {
                                       ": neither may be negative");
 }
 
+inline void check_rate(const char* schedule, const char* option, double rate) {
+  optim::detail::check_option(gradtape::detail::concat("schedule: ", schedule), option, rate);
+}
+
 /// Share of the way from `begin` to `end` that is done, in [0, 1]; 1 if there is no way.
 inline double progress(double step, double begin, double end) {
   return end > begin ? std::clamp((step - begin) / (end - begin), 0.0, 1.0) : 1;
@@ -49,16 +54,21 @@ inline double half_cosine(double progress, double from, double to) {
 
 inline double constant(Index step, double rate) {
   detail::check(step, 0);
+  detail::check_rate("constant", "rate", rate);
   return rate;
 }
 
 /// From one rate to another on a straight line, within `steps` steps; then it stays there.
 inline double linear(Index step, Index steps, double from, double to) {
+  detail::check_rate("linear", "from", from);
+  detail::check_rate("linear", "to", to);
   return from + (to - from) * detail::progress(step, steps);
 }
 
 /// From one rate to another along half a cosine, within `steps` steps; then it stays there.
 inline double cosine(Index step, Index steps, double from, double to = 0) {
+  detail::check_rate("cosine", "from", from);
+  detail::check_rate("cosine", "to", to);
   return detail::half_cosine(detail::progress(step, steps), from, to);
 }
 
@@ -69,12 +79,15 @@ inline double step_decay(Index step, Index every, double rate, double factor = 0
   if (every < 1)
     gradtape::detail::fail<DomainError>("schedule: step_decay: every ", every,
                                         " steps: it must be at least 1");
+  detail::check_rate("step_decay", "rate", rate);
+  detail::check_rate("step_decay", "factor", factor);
   return rate * std::pow(factor, static_cast<double>(step / every));
 }
 
 /// rate / (steps + 1), 2 rate / (steps + 1), ... and from step number `steps` on the full rate:
 /// neither a first step of rate 0 nor a full one within the warm-up.
 inline double linear_warmup(Index step, Index steps, double rate) {
+  detail::check_rate("linear_warmup", "rate", rate);
   return linear(step, steps, rate / (static_cast<double>(steps) + 1), rate);
 }
 
@@ -84,6 +97,8 @@ inline double warmup_cosine(Index step, Index warmup, Index steps, double rate, 
   detail::check(step, steps);
   if (warmup < 0 || warmup > steps)
     gradtape::detail::fail<DomainError>("schedule: a warm-up of ", warmup, " of ", steps, " steps");
+  detail::check_rate("warmup_cosine", "rate", rate);
+  detail::check_rate("warmup_cosine", "to", to);
   if (step < warmup) return linear_warmup(step, warmup, rate);
   return cosine(step - warmup, steps - warmup, rate, to);
 }
@@ -100,6 +115,7 @@ struct OneCycle {
 /// \throws DomainError also for a share outside of its range and ratios that are not positive.
 inline double one_cycle(Index step, Index steps, const OneCycle& cycle) {
   detail::check(step, steps);
+  detail::check_rate("one_cycle", "highest", cycle.highest);
   optim::detail::check_option("schedule: one_cycle", "rising", cycle.rising, 1);
   if (!(cycle.first_ratio > 0 && cycle.last_ratio > 0)) {
     gradtape::detail::fail<DomainError>("schedule: one_cycle: first_ratio is ", cycle.first_ratio,
