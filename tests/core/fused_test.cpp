@@ -21,9 +21,9 @@ TEST_CASE("fused: gradients of tensors of one element start anew in every record
 }
 
 TEST_CASE("fused: a result without elements contributes zero to operands that have some") {
-  const std::pair<Shape, Shape> cases[] = {{{3}, {3, 0}}, {{1}, {0}},       {{3}, {1, 0}},
-                                           {{}, {0}},     {{1, 3}, {0}},    {{40}, {1, 0}},
-                                           {{}, {1, 0}},  {{3, 1}, {1, 0}}, {{3, 1, 2}, {1, 0}}};
+  const std::pair<Shape, Shape> cases[] = {
+      {{3}, {3, 0}},  {{1}, {0}},   {{3}, {1, 0}},    {{}, {0}},           {{1, 3}, {0}},
+      {{40}, {1, 0}}, {{}, {1, 0}}, {{3, 1}, {1, 0}}, {{3, 1, 2}, {1, 0}}, {{3, 3}, {1, 3, 0}}};
   for (const auto& [left, right] : cases) {
     INFO(to_string(left) << " and " << to_string(right));
     Tape<double> tape;

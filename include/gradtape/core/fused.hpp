@@ -353,15 +353,16 @@ void fused_backward(const FusedPlan<T>& plan, const Node<T>& node, Recording<T>&
   FusedSource<T> sources[std::size_t{P::leaves}];
   FusedTarget<T> targets[std::size_t{P::leaves}];
   T y_tile[std::size_t{width}], y_bar_tile[std::size_t{width}];
+  begin_backward(plan, recording, targets);
+  if (node.shape.size() == 0) return;  // nothing but zeros, and no run to begin with
   const Arena::Mark mark = recording.arena.mark();
   prepare_spread(plan, recording, sources);
   prepare_spread(plan, recording, targets);
-  begin_backward(plan, recording, targets);
   FusedRun<T> run(plan);
   do {
     begin_run(plan, run, sources);
     begin_run(plan, run, targets);
-    const Index size = run.size();  // 0 in a result without elements: then there is one run
+    const Index size = run.size();
     for (Index done = 0; done < size;) {
       const T *y = node.value + run.begin() + done, *y_bar = node.grad + run.begin() + done;
       const bool is_end = size - done < width;
