@@ -14,8 +14,8 @@
 ///               dL/dz1 = dL/da1 where z1 >= 0, else 0                 (H,n)
 ///               dL/dW1 = dL/dz1 x^T,     dL/db1 = dL/dz1 1            (H,k), (H)
 ///
-/// Printed are all of these for one sample, then for every step of a training by hand the largest
-/// difference to the tape, on which the layer is an operation of our own (`layer`, below).  Fails if
+/// Printed are all of these for one sample, n = 1, row by row; then, for every tenth step of a
+/// training by hand, the largest difference to the tape, on which the layer is an operation of our own (`layer`, below).  Fails if
 /// a difference is above 1e-14, or if fewer than 98 % of the held-out samples are told apart.
 /// This is the last of the examples; the first is 01_computation_graph.
 
@@ -87,11 +87,14 @@ double compare(const Network& net, const MatrixXd& x, const MatrixXd& y, bool pr
 
   double worst = 0;
   const auto row = [&](const char* formula, const MatrixXd& by_hand, const MatrixXd& by_tape) {
-    const double difference = (by_hand - by_tape).cwiseAbs().maxCoeff();
-    worst = std::max(worst, difference);
+    const double difference = (by_hand - by_tape).cwiseAbs().maxCoeff<Eigen::PropagateNaN>();
+    worst = difference <= worst ? worst : difference;  // NaN stays
     if (!prints) return;
     std::printf("%-34s (%ld,%ld)  ", formula, long(by_hand.rows()), long(by_hand.cols()));
-    for (const double value : by_hand.reshaped()) std::printf("%9.5f", value);
+    for (Index i = 0; i < by_hand.rows(); ++i) {
+      std::printf(i == 0 ? " " : " ;");
+      for (Index j = 0; j < by_hand.cols(); ++j) std::printf("%9.5f", by_hand(i, j) + 0.0);
+    }
     std::printf("   %.0e\n", difference);
   };
   row("z1 = W1 x + b1", hand.z1, z1.value());
@@ -119,7 +122,8 @@ int run(int argc, char** argv) {
   int steps = 1500;
   CLI::App app("The backward pass of the two-layer network by hand, beside the tape's");
   app.option_defaults()->always_capture_default();
-  app.add_option("--steps", steps, "Steps of the training by hand")->check(CLI::Range(1, 1000000));
+  app.add_option("--steps", steps, "Steps of the training by hand; few do not suffice")
+      ->check(CLI::Range(1, 1000000));
   app.add_option("--seed", seed, "Of all random numbers");
   app.add_option("--report", report_path, "Write the final figures as key,value lines");
   CLI11_PARSE(app, argc, argv);
@@ -140,8 +144,10 @@ int run(int argc, char** argv) {
   for (double& w : net.W2.reshaped()) w = random.normal(0, 0.3);
   double worst = 0;
   for (int step = 0; step < steps; ++step) {
-    if (step % 10 == 0)
-      worst = std::max(worst, compare(net, training.inputs, training.targets, false));
+    if (step % 10 == 0) {
+      const double difference = compare(net, training.inputs, training.targets, false);
+      worst = difference <= worst ? worst : difference;  // NaN stays
+    }
     const ByHand d(net, training.inputs, training.targets);
     const double rate = 1.0;
     net.W1 -= rate * d.dW1, net.b1 -= rate * d.db1;

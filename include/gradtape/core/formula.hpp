@@ -6,7 +6,8 @@
 ///     relu(W + b) * 2.0    is    Program<Multiply, Program<Relu, Program<Add, Slot, Slot>>, Slot>
 ///
 /// A Lane is a program at work on one tile: forward it computes y from the slots, backward it takes
-/// y_bar from the root down to an adjoint for each slot.
+/// y_bar from the root down to an adjoint for each slot.  What is costly below the root is kept from
+/// the one to the other, unless the tensors are so large that memory is slower than computing.
 
 #include <bit>
 
@@ -17,6 +18,7 @@ namespace gradtape::detail {
 struct Slot {
   static constexpr int leaves = 1;
   static constexpr std::uint32_t operations = 0;
+  static constexpr int kept = 0;            // values for the backward pass
   static constexpr std::uint64_t live = 1;  // slots that the result depends on differentiably
 };
 
@@ -24,6 +26,8 @@ template <class Op, class... P>
 struct Program {
   static constexpr int leaves = (P::leaves + ...);
   static constexpr std::uint32_t operations = (1 + ... + P::operations);
+  static constexpr int kept_below = (P::kept + ...);
+  static constexpr int kept = kept_below + (is_costly<Op> ? 1 : 0);
   static constexpr std::uint64_t live = [] {
     std::uint64_t bits = 0;
     int first = 0, i = 0;
@@ -55,14 +59,30 @@ template <class P, int K>
 inline constexpr std::uint64_t slots_of =
     (P::leaves == 64 ? ~std::uint64_t{0} : ((std::uint64_t{1} << P::leaves) - 1)) << K;
 
-/// A program at work on one tile: X is a tile or a plain number, K the first slot.
-template <class P, int K, class X>
+/// The value of an inner operation going backward: value number I of those kept, or computed again.
+template <class Op, int I, class X, class... Operand>
+[[gnu::always_inline]] inline X recall(const Literal<X>* kept, const Operand&... x) {
+  if constexpr (is_costly<Op>) {
+    if (kept != nullptr) {
+      X y;
+      load(y, kept + I * lane_count<X>);
+      return y;
+    }
+  }
+  return evaluate<Op>(x.value()...);
+}
+
+/// A program at work on one tile: X is a tile or a plain number, K the first slot, I the first of the
+/// values kept.
+template <class P, int K, int I, class X>
 class Lane;
 
-template <int K, class X>
-class Lane<Slot, K, X> {
+template <int K, int I, class X>
+class Lane<Slot, K, I, X> {
  public:
   [[gnu::always_inline]] explicit Lane(const X* slots) : slots_(slots) {}
+  [[gnu::always_inline]] Lane(const X* slots, const Literal<X>*) : slots_(slots) {}
+  [[gnu::always_inline]] void keep(Literal<X>*) const {}
   [[gnu::always_inline]] const X& value() const { return slots_[K]; }
 
   /// Receives the adjoint of this operand; outside of the mask it is exactly zero.
@@ -88,11 +108,21 @@ template <class Op, class L, class X, class Mask, class Slope>
   }
 }
 
-template <class Op, class A, int K, class X>
-class Lane<Program<Op, A>, K, X> {
+template <class Op, class A, int K, int I, class X>
+class Lane<Program<Op, A>, K, I, X> {
  public:
+  /// Forward.
   [[gnu::always_inline]] explicit Lane(const X* slots) : a_(slots), y_(evaluate<Op>(a_.value())) {}
-  [[gnu::always_inline]] Lane(const X* slots, const X& y) : a_(slots), y_(y) {}
+  /// Backward: the root, whose value is that of the result; and an inner operation.
+  [[gnu::always_inline]] Lane(const X* slots, const Literal<X>* kept, const X& y)
+      : a_(slots, kept), y_(y) {}
+  [[gnu::always_inline]] Lane(const X* slots, const Literal<X>* kept)
+      : a_(slots, kept), y_(recall<Op, I + A::kept, X>(kept, a_)) {}
+  [[gnu::always_inline]] void keep_below(Literal<X>* kept) const { a_.keep(kept); }
+  [[gnu::always_inline]] void keep(Literal<X>* kept) const {
+    keep_below(kept);
+    if constexpr (is_costly<Op>) store(y_, kept + (I + A::kept) * lane_count<X>);
+  }
   [[gnu::always_inline]] const X& value() const { return y_; }
 
   template <class Mask>
@@ -105,16 +135,27 @@ class Lane<Program<Op, A>, K, X> {
   }
 
  private:
-  Lane<A, K, X> a_;
+  Lane<A, K, I, X> a_;
   X y_;
 };
 
-template <class Op, class A, class B, int K, class X>
-class Lane<Program<Op, A, B>, K, X> {
+template <class Op, class A, class B, int K, int I, class X>
+class Lane<Program<Op, A, B>, K, I, X> {
  public:
   [[gnu::always_inline]] explicit Lane(const X* slots)
       : a_(slots), b_(slots), y_(evaluate<Op>(a_.value(), b_.value())) {}
-  [[gnu::always_inline]] Lane(const X* slots, const X& y) : a_(slots), b_(slots), y_(y) {}
+  [[gnu::always_inline]] Lane(const X* slots, const Literal<X>* kept, const X& y)
+      : a_(slots, kept), b_(slots, kept), y_(y) {}
+  [[gnu::always_inline]] Lane(const X* slots, const Literal<X>* kept)
+      : a_(slots, kept), b_(slots, kept), y_(recall<Op, own, X>(kept, a_, b_)) {}
+  [[gnu::always_inline]] void keep_below(Literal<X>* kept) const {
+    a_.keep(kept);
+    b_.keep(kept);
+  }
+  [[gnu::always_inline]] void keep(Literal<X>* kept) const {
+    keep_below(kept);
+    if constexpr (is_costly<Op>) store(y_, kept + own * lane_count<X>);
+  }
   [[gnu::always_inline]] const X& value() const { return y_; }
 
   template <class Mask>
@@ -125,28 +166,43 @@ class Lane<Program<Op, A, B>, K, X> {
   }
 
  private:
-  template <int I, class L, class Mask>
+  template <int N, class L, class Mask>
   [[gnu::always_inline]] void push_operand(const L& operand, const X& y_bar, const Mask& mask,
                                            std::uint64_t active, X* adjoints) const {
-    if constexpr (depends_on<Op, 2>(I)) {
+    if constexpr (depends_on<Op, 2>(N)) {
       if (active == 0) return;
-      push_to<Op>(operand, partial<Op, I>(a_.value(), b_.value(), None(), y_), y_bar, mask, active,
+      push_to<Op>(operand, partial<Op, N>(a_.value(), b_.value(), None(), y_), y_bar, mask, active,
                   adjoints);
     }
   }
 
-  Lane<A, K, X> a_;
-  Lane<B, K + A::leaves, X> b_;
+  static constexpr int own = I + A::kept + B::kept;
+  Lane<A, K, I, X> a_;
+  Lane<B, K + A::leaves, I + A::kept, X> b_;
   X y_;
 };
 
-template <class Op, class A, class B, class C, int K, class X>
-class Lane<Program<Op, A, B, C>, K, X> {
+template <class Op, class A, class B, class C, int K, int I, class X>
+class Lane<Program<Op, A, B, C>, K, I, X> {
  public:
   [[gnu::always_inline]] explicit Lane(const X* slots)
       : a_(slots), b_(slots), c_(slots), y_(evaluate<Op>(a_.value(), b_.value(), c_.value())) {}
-  [[gnu::always_inline]] Lane(const X* slots, const X& y)
-      : a_(slots), b_(slots), c_(slots), y_(y) {}
+  [[gnu::always_inline]] Lane(const X* slots, const Literal<X>* kept, const X& y)
+      : a_(slots, kept), b_(slots, kept), c_(slots, kept), y_(y) {}
+  [[gnu::always_inline]] Lane(const X* slots, const Literal<X>* kept)
+      : a_(slots, kept),
+        b_(slots, kept),
+        c_(slots, kept),
+        y_(recall<Op, own, X>(kept, a_, b_, c_)) {}
+  [[gnu::always_inline]] void keep_below(Literal<X>* kept) const {
+    a_.keep(kept);
+    b_.keep(kept);
+    c_.keep(kept);
+  }
+  [[gnu::always_inline]] void keep(Literal<X>* kept) const {
+    keep_below(kept);
+    if constexpr (is_costly<Op>) store(y_, kept + own * lane_count<X>);
+  }
   [[gnu::always_inline]] const X& value() const { return y_; }
 
   template <class Mask>
@@ -158,19 +214,20 @@ class Lane<Program<Op, A, B, C>, K, X> {
   }
 
  private:
-  template <int I, class L, class Mask>
+  template <int N, class L, class Mask>
   [[gnu::always_inline]] void push_operand(const L& operand, const X& y_bar, const Mask& mask,
                                            std::uint64_t active, X* adjoints) const {
-    if constexpr (depends_on<Op, 3>(I)) {
+    if constexpr (depends_on<Op, 3>(N)) {
       if (active == 0) return;
-      push_to<Op>(operand, partial<Op, I>(a_.value(), b_.value(), c_.value(), y_), y_bar, mask,
+      push_to<Op>(operand, partial<Op, N>(a_.value(), b_.value(), c_.value(), y_), y_bar, mask,
                   active, adjoints);
     }
   }
 
-  Lane<A, K, X> a_;
-  Lane<B, K + A::leaves, X> b_;
-  Lane<C, K + A::leaves + B::leaves, X> c_;
+  static constexpr int own = I + A::kept + B::kept + C::kept;
+  Lane<A, K, I, X> a_;
+  Lane<B, K + A::leaves, I + A::kept, X> b_;
+  Lane<C, K + A::leaves + B::leaves, I + A::kept + B::kept, X> c_;
   X y_;
 };
 

@@ -316,9 +316,22 @@ template <class T>
   }
 }
 
-/// y = formula(operands).
+/// Memory for what a formula keeps of every tile, in the order of the tiles; null if it keeps nothing,
+/// or if so many floats that computing them again is faster than memory.
+template <class T>
+[[gnu::noinline]] T* memory_to_keep(const FusedPlan<T>& plan, int values, Recording<T>& recording) {
+  constexpr Index width = lane_count<Lanes<T>>;
+  constexpr Index most_floats = Index{1} << 18;  // about what the second-level cache holds
+  const Index tiles = (plan.size[0] * plan.group + width - 1) / width;
+  const Index runs = (plan.size[1] + plan.group - 1) / plan.group * plan.size[2] * plan.size[3];
+  const Index count = tiles * runs * width * values;
+  if (count == 0 || (std::is_same_v<T, float> && count > most_floats)) return nullptr;
+  return recording.arena.template allocate<T>(static_cast<std::size_t>(count), tensor_alignment);
+}
+
+/// y = formula(operands); writes the values to keep, unless there is no memory for them.
 template <class P, class X, class T>
-void fused_forward(const FusedPlan<T>& plan, T* y, Recording<T>& recording) {
+void fused_forward(const FusedPlan<T>& plan, T* y, T* kept, Recording<T>& recording) {
   constexpr Index width = lane_count<X>;
   FusedSource<T> sources[std::size_t{P::leaves}];
   T tile[std::size_t{width}];
@@ -336,7 +349,13 @@ void fused_forward(const FusedPlan<T>& plan, T* y, Recording<T>& recording) {
       for (Index i = 0; i < count; i += width) {
         X slots[std::size_t{P::leaves}];
         unrolled<P::leaves>([&](auto k) { load(slots[k], sources[k].at + i * sources[k].step); });
-        store(Lane<P, 0, X>(slots).value(), to + i);
+        const Lane<P, 0, 0, X> lane(slots);
+        store(lane.value(), to + i);
+        if constexpr (P::kept_below > 0) {
+          if (kept == nullptr) continue;
+          lane.keep_below(kept);
+          kept += P::kept_below * width;
+        }
       }
       if (is_end) std::copy_n(tile, size - done, y + run.begin() + done);
       done += count;
@@ -348,7 +367,8 @@ void fused_forward(const FusedPlan<T>& plan, T* y, Recording<T>& recording) {
 /// operand_bar += y_bar dy/d operand, for all operands that need it.  An adjoint of exactly zero
 /// contributes exactly zero, also where a derivative is infinite.
 template <class P, class X, class T>
-void fused_backward(const FusedPlan<T>& plan, const Node<T>& node, Recording<T>& recording) {
+void fused_backward(const FusedPlan<T>& plan, const Node<T>& node, const T* kept,
+                    Recording<T>& recording) {
   constexpr Index width = lane_count<X>;
   FusedSource<T> sources[std::size_t{P::leaves}];
   FusedTarget<T> targets[std::size_t{P::leaves}];
@@ -378,7 +398,8 @@ void fused_backward(const FusedPlan<T>& plan, const Node<T>& node, Recording<T>&
         unrolled<P::leaves>([&](auto k) { load(slots[k], sources[k].at + i * sources[k].step); });
         load(at_y, y + i);
         load(bar, y_bar + i);
-        Lane<P, 0, X>(slots, at_y).push(bar, nonzero(bar), plan.active, adjoints);
+        Lane<P, 0, 0, X>(slots, kept, at_y).push(bar, nonzero(bar), plan.active, adjoints);
+        if (kept != nullptr) kept += P::kept_below * width;
         unrolled<P::leaves>([&](auto k) {
           if (!plan.is_active(k)) return;
           T* const to = targets[k].at + i * targets[k].step;
@@ -420,10 +441,15 @@ Tensor<T> record_fused(const FusedOperands<T>& operands) {
   Recording<T>& recording = operands.recording;
   const FusedPlan<T> plan(operands, P::live);
   Node<T>& node = append_fused_node(operands, plan, P::operations);
-  if (node.shape.size() > 0) fused_forward<P, X>(plan, node.value, recording);
+  T* kept = nullptr;
+  if constexpr (P::kept_below > 0) {
+    if (node.grad != nullptr) kept = memory_to_keep(plan, P::kept_below, recording);
+  }
+  if (node.shape.size() > 0) fused_forward<P, X>(plan, node.value, kept, recording);
   if (node.grad != nullptr) {
-    recording.set_backward(
-        node, [plan, &recording](Node<T>& y) { fused_backward<P, X>(plan, y, recording); });
+    recording.set_backward(node, [plan, kept, &recording](Node<T>& y) {
+      fused_backward<P, X>(plan, y, kept, recording);
+    });
   }
   return TensorHandle<T>::make(recording, node);
 }

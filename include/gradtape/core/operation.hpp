@@ -9,6 +9,8 @@
 ///     selects = true          a partial of 0 means "branch not taken": what lies behind it
 ///                             contributes exactly 0, also where its own derivative is infinite or
 ///                             NaN
+///     costly = true           within a formula on tensors y is kept for the backward pass, where it
+///                             would have to be computed again
 ///     finite_slopes = true    the partials are finite where operands and result are; else an
 ///                             adjoint of 0 is kept from meeting an infinite one
 ///
@@ -43,6 +45,10 @@ template <class Op, class X, class... Rest>
 template <class Op>
 inline constexpr bool op_selects = requires {
   requires Op::selects;
+};
+template <class Op>
+inline constexpr bool is_costly = requires {
+  requires Op::costly;
 };
 template <class Op>
 inline constexpr bool has_finite_slopes = requires {

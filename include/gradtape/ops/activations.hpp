@@ -32,6 +32,7 @@ template <class X>
 /// Computed as max(x, 0) + ln(1 + exp(-|x|)), so that it neither overflows nor loses the left tail.
 struct Softplus {
   static constexpr std::string_view name = "softplus";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
@@ -49,6 +50,7 @@ struct Softplus {
 /// tail.
 struct LogSigmoid {
   static constexpr std::string_view name = "log_sigmoid";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
@@ -103,6 +105,7 @@ struct LeakyRelu {
 /// Source: Clevert, Unterthiner, Hochreiter (2016).
 struct Elu {
   static constexpr std::string_view name = "elu";
+  static constexpr bool costly = true;
   static constexpr bool selects = true;
   template <class X>
   static X value(const X& x, const X& alpha) {
@@ -124,6 +127,7 @@ struct Elu {
 /// Computed by erfc, so that the left tail is not lost.
 struct Gelu {
   static constexpr std::string_view name = "gelu";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
@@ -152,6 +156,7 @@ struct Gelu {
 /// x_bar += y_bar s (1 + 2 x u' (1 - s)),  s = sigmoid(2 u).  Source: Hendrycks, Gimpel (2016).
 struct GeluTanh {
   static constexpr std::string_view name = "gelu_tanh";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
@@ -186,6 +191,7 @@ struct GeluTanh {
 /// s = sigmoid(x).
 struct Silu {
   static constexpr std::string_view name = "silu";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {

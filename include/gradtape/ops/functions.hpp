@@ -24,6 +24,7 @@ template <class X>
 /// y = exp(x),  x_bar += y_bar y
 struct Exp {
   static constexpr std::string_view name = "exp";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
@@ -39,6 +40,7 @@ struct Exp {
 /// y = 2^x,  x_bar += y_bar y ln 2
 struct Exp2 {
   static constexpr std::string_view name = "exp2";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::exp2(v); }, x);
@@ -52,6 +54,7 @@ struct Exp2 {
 /// y = exp(x) - 1, exact near 0,  x_bar += y_bar exp(x).  Not y + 1, which loses the left tail.
 struct Expm1 {
   static constexpr std::string_view name = "expm1";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     using std::expm1;
@@ -66,6 +69,7 @@ struct Expm1 {
 /// y = ln x for x > 0, -inf at 0, NaN below,  x_bar += y_bar / x
 struct Log {
   static constexpr std::string_view name = "log";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     using std::log;
@@ -80,6 +84,7 @@ struct Log {
 /// y = log2 x for x > 0, -inf at 0, NaN below,  x_bar += y_bar / (x ln 2)
 struct Log2 {
   static constexpr std::string_view name = "log2";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::log2(v); }, x);
@@ -93,6 +98,7 @@ struct Log2 {
 /// y = log10 x for x > 0, -inf at 0, NaN below,  x_bar += y_bar / (x ln 10)
 struct Log10 {
   static constexpr std::string_view name = "log10";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::log10(v); }, x);
@@ -106,6 +112,7 @@ struct Log10 {
 /// y = ln(1 + x), exact near 0, for x > -1; -inf at -1, NaN below,  x_bar += y_bar / (1 + x)
 struct Log1p {
   static constexpr std::string_view name = "log1p";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     using std::log1p;
@@ -134,6 +141,7 @@ struct Sqrt {
 /// y = x^(1/3), also for x < 0,  x_bar += y_bar / (3 y^2): +inf at 0.
 struct Cbrt {
   static constexpr std::string_view name = "cbrt";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::cbrt(v); }, x);
@@ -150,6 +158,7 @@ struct Cbrt {
 /// dy/db is NaN; that of an exponent which is a number is never computed.
 struct Pow {
   static constexpr std::string_view name = "pow";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& a, const X& b) {
     if (all(b == X(Literal<X>(2)))) return a * a;
@@ -178,6 +187,7 @@ struct Pow {
 /// (0, 0).
 struct Hypot {
   static constexpr std::string_view name = "hypot";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& a, const X& b) {
     return lanewise([](auto u, auto v) { return std::hypot(u, v); }, a, b);

@@ -11,6 +11,7 @@ namespace op {
 /// y = erf x,  x_bar += y_bar 2 / sqrt(pi) exp(-x^2)
 struct Erf {
   static constexpr std::string_view name = "erf";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
@@ -25,6 +26,7 @@ struct Erf {
 /// y = 1 - erf x without the loss of the right tail,  x_bar -= y_bar 2 / sqrt(pi) exp(-x^2)
 struct Erfc {
   static constexpr std::string_view name = "erfc";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
@@ -135,6 +137,7 @@ struct Polygamma {
 /// y = ln |Gamma(x)|, +inf at 0, -1, -2, ...,  x_bar += y_bar digamma(x).
 struct Lgamma {
   static constexpr std::string_view name = "lgamma";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return log_gamma(v); }, x);
@@ -149,6 +152,7 @@ struct Lgamma {
 /// Computed from exp(-|x|), so that it neither overflows nor loses the small tail; so is 1 - y.
 struct Sigmoid {
   static constexpr std::string_view name = "sigmoid";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
@@ -192,6 +196,7 @@ struct SigmoidPair {
 /// (0, 0).
 struct Xlogy {
   static constexpr std::string_view name = "xlogy";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& a, const X& b) {
     const X zero(Literal<X>(0));
@@ -213,6 +218,7 @@ struct Xlogy {
 /// Computed as max(a, b) + ln(1 + exp(-|a - b|)), so that it does not overflow.
 struct Logaddexp {
   static constexpr std::string_view name = "logaddexp";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& a, const X& b) {
     using std::abs, std::exp, std::log1p;

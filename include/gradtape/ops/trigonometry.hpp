@@ -13,6 +13,7 @@ struct Cos;
 /// y = sin x,  x_bar += y_bar cos x.  NaN at infinities.
 struct Sin {
   static constexpr std::string_view name = "sin";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
@@ -28,6 +29,7 @@ struct Sin {
 /// y = cos x,  x_bar -= y_bar sin x.  NaN at infinities.
 struct Cos {
   static constexpr std::string_view name = "cos";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
@@ -43,6 +45,7 @@ struct Cos {
 /// y = tan x,  x_bar += y_bar (1 + y^2).  NaN at infinities.
 struct Tan {
   static constexpr std::string_view name = "tan";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::tan(v); }, x);
@@ -56,6 +59,7 @@ struct Tan {
 /// y = arcsin x for |x| <= 1, else NaN,  x_bar += y_bar / sqrt(1 - x^2): +inf at both ends.
 struct Asin {
   static constexpr std::string_view name = "asin";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::asin(v); }, x);
@@ -69,6 +73,7 @@ struct Asin {
 /// y = arccos x for |x| <= 1, else NaN,  x_bar -= y_bar / sqrt(1 - x^2): -inf at both ends.
 struct Acos {
   static constexpr std::string_view name = "acos";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::acos(v); }, x);
@@ -82,6 +87,7 @@ struct Acos {
 /// y = arctan x,  x_bar += y_bar / (1 + x^2)
 struct Atan {
   static constexpr std::string_view name = "atan";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
@@ -97,6 +103,7 @@ struct Atan {
 /// y_bar += a_bar x / (x^2 + y^2),  x_bar -= a_bar y / (x^2 + y^2); not finite at (0, 0).
 struct Atan2 {
   static constexpr std::string_view name = "atan2";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& y, const X& x) {
     return lanewise([](auto v, auto u) { return std::atan2(v, u); }, y, x);
@@ -128,6 +135,7 @@ struct Cosh;
 /// y = sinh x,  x_bar += y_bar cosh x
 struct Sinh {
   static constexpr std::string_view name = "sinh";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::sinh(v); }, x);
@@ -141,6 +149,7 @@ struct Sinh {
 /// y = cosh x,  x_bar += y_bar sinh x
 struct Cosh {
   static constexpr std::string_view name = "cosh";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::cosh(v); }, x);
@@ -155,6 +164,7 @@ struct Cosh {
 /// Towards both ends, where 1 - y^2 loses its digits, computed as 4 e / (1 + e)^2, e = exp(-2 |x|).
 struct Tanh {
   static constexpr std::string_view name = "tanh";
+  static constexpr bool costly = true;
   static constexpr bool finite_slopes = true;
   template <class X>
   static X value(const X& x) {
@@ -178,6 +188,7 @@ struct Tanh {
 /// y = arsinh x,  x_bar += y_bar / sqrt(x^2 + 1)
 struct Asinh {
   static constexpr std::string_view name = "asinh";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::asinh(v); }, x);
@@ -191,6 +202,7 @@ struct Asinh {
 /// y = arcosh x for x >= 1, else NaN,  x_bar += y_bar / sqrt(x^2 - 1): +inf at 1.
 struct Acosh {
   static constexpr std::string_view name = "acosh";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::acosh(v); }, x);
@@ -204,6 +216,7 @@ struct Acosh {
 /// y = artanh x for |x| < 1, infinite at both ends, else NaN,  x_bar += y_bar / (1 - x^2)
 struct Atanh {
   static constexpr std::string_view name = "atanh";
+  static constexpr bool costly = true;
   template <class X>
   static X value(const X& x) {
     return lanewise([](auto v) { return std::atanh(v); }, x);
