@@ -30,6 +30,7 @@
 #include "core/formula.hpp"
 #include "core/fused.hpp"
 #include "core/tensor_expression.hpp"
+#include "core/call_sites.hpp"
 #include "core/trace.hpp"
 #include "core/record.hpp"
 #include "core/interop.hpp"

@@ -36,6 +36,8 @@ namespace detail {
 template <class T>
 class ParameterState;
 
+class CallSites;
+
 /// An operand in the recorded graph: a tensor node or a scalar statement.
 struct Edge {
   std::uint32_t index;
@@ -59,12 +61,13 @@ struct Node {
   std::uint32_t scalar_count = 1;  // results held by as many statements from there on
   std::uint32_t operations = 0;    // of an element-wise formula; 0: not element-wise
   std::uint32_t sweep = 0;         // the last sweep in which a contribution to `grad` arrived
+  std::uint32_t call_site = 0;     // of `CallSites`; 0: not known
 };
 
 /// What tracing remembers of a scalar.
 template <class T>
 struct TracedScalar {
-  std::uint32_t statement;
+  std::uint32_t statement, call_site;
   std::string_view operation;
   T value;
 };
@@ -169,7 +172,8 @@ class Recording {
   std::uint32_t append_leaf(std::string_view operation, const T& value) {
     if (!statements.has_room_for_leaf()) statements.make_room_for_leaf();
     const std::uint32_t statement = statements.append_leaf();
-    if (tracer != nullptr) traced.push_back({statement, operation, value});
+    if (tracer != nullptr)
+      traced.push_back({statement, tracer->call_site(*this), operation, value});
     return statement;
   }
 
@@ -190,6 +194,7 @@ class Recording {
     node.value = value;
     node.grad = grad;
     node.statements_before = static_cast<std::uint32_t>(statements.size());
+    if (tracer != nullptr) node.call_site = tracer->call_site(*this);
     nodes.push_back(&node);
     return node;
   }
@@ -335,8 +340,10 @@ class Recording {
   std::uint64_t rewindings = 0;
   Place now;  // position 0 of the present epoch, which is the number of rewindings
   std::uint32_t sweep = 0;
-  int paused = 0;                     // no_grad guards
-  const Tracer<T>* tracer = nullptr;  // null: not tracing
+  int paused = 0;                         // no_grad guards
+  const Tracer<T>* tracer = nullptr;      // null: not tracing
+  std::shared_ptr<CallSites> call_sites;  // null: never kept
+  bool keeps_call_sites = false;
 
  private:
   /// A rewinding, by its number: of the handles from before it those survive whose position is

@@ -16,6 +16,13 @@
 
 namespace gradtape {
 
+struct TraceOptions {
+  /// Whether errors name the line of the program that recorded the operation.  Each operation then
+  /// costs some microseconds and each error up to five seconds; it takes a program compiled with
+  /// `-g`, on a system with GNU's addr2line and timeout, and is left out where it cannot be found.
+  bool lines = false;
+};
+
 /// Records computations on scalars and tensors of type T, and owns the memory of all of them.
 /// Handles (`Var`, `Tensor`) must not outlive it.  One tape serves one thread; any number of tapes
 /// may exist at once.
@@ -96,7 +103,7 @@ class Tape : detail::Recording<T> {
   /// While on, every operation becomes a node of its own with a label, and the first NaN or
   /// infinity, of a value or of a gradient, stops with a DomainError that names where it arose.
   /// Every operation is looked at, also one whose result `where` does not take.
-  void trace(bool on);
+  void trace(bool on, const TraceOptions& options = {});
 
   // The size of a recording.
 

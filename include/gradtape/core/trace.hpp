@@ -6,12 +6,14 @@
 ///     trace: log('x' = -1) is NaN
 ///     trace: the gradient of 'x' is inf after the backward step of 'y' = sqrt('x' = 0), ...
 ///
-/// and with the part of the recording (`Tape::part`), if it is in one: ", in part 'encoder'".
+/// and with the part of the recording (`Tape::part`) and the line of the program, if these are
+/// known: ", in part 'encoder', at model.cpp:42".
 /// Leaves and constants are not looked at: infinity is a proper mask, and what is made of it is.
 
 #include <charconv>
 #include <cmath>
 
+#include "call_sites.hpp"
 #include "fused.hpp"
 #include "tracer.hpp"
 
@@ -66,9 +68,23 @@ inline std::string position_text(const Shape& shape, Index element) {
                 "]");
 }
 
-/// ", in part 'encoder/attention'"; nothing for none.
-inline std::string part_text(const Parts& parts, std::size_t part) {
-  return part == Parts::none ? std::string() : concat(", in part '", parts.path(part), "'");
+template <class T>
+std::uint32_t call_site(const Recording<T>& recording) {
+  return recording.keeps_call_sites ? recording.call_sites->current() : 0;
+}
+
+/// ", in part 'encoder/attention', at model.cpp:42"; nothing for what is not known.
+template <class T>
+std::string place_text(const Recording<T>& recording, std::size_t part, std::uint32_t site) {
+  std::string text;
+  if (part != Parts::none) text = concat(", in part '", recording.parts.path(part), "'");
+  if (site != 0 && recording.keeps_call_sites) text += recording.call_sites->text(site);
+  return text;
+}
+/// Of what is being recorded.
+template <class T>
+std::string place_text(const Recording<T>& recording) {
+  return place_text(recording, recording.parts.open(), call_site(recording));
 }
 
 template <class T>
@@ -80,7 +96,7 @@ std::uint32_t record_traced_scalar(Recording<T>& recording, std::string_view ope
       return describe_operand(recording, operands[i].statement, operands[i].value);
     });
     fail<DomainError>("trace: ", operation, "(", text, ") is ", number_text(value),
-                      part_text(recording.parts, recording.parts.open()));
+                      place_text(recording));
   }
   if (recording.paused > 0) return 0;
   recording.statements.make_room(n);
@@ -90,7 +106,7 @@ std::uint32_t record_traced_scalar(Recording<T>& recording, std::string_view ope
       o[i] = operands[i].statement;
     }
   });
-  recording.traced.push_back({statement, operation, value});
+  recording.traced.push_back({statement, call_site(recording), operation, value});
   return statement;
 }
 
@@ -130,8 +146,7 @@ void check_value(const Recording<T>& recording, std::size_t index, bool is_eleme
     return text;
   });
   fail<DomainError>("trace: ", node.operation, "(", operands, ") is ", number_text(node.value[k]),
-                    position_text(node.shape, k),
-                    part_text(recording.parts, recording.parts.open()));
+                    position_text(node.shape, k), place_text(recording));
 }
 
 /// Calls visit(gradient, first, count) for the runs of elements to whose gradient something has
@@ -188,7 +203,9 @@ void check_statement_sweep(const Recording<T>& recording, std::uint32_t y, const
         recording.describe_statement(y), " = ", scalar != nullptr ? scalar->operation : "formula",
         "(", list_text(n, [&](std::size_t i) { return describe_operand(recording, operand[i]); }),
         "), whose gradient is ", number_text(adjoint[y]), " and whose derivative is ",
-        number_text(partial[k]), part_text(recording.parts, recording.parts.of_statement(y)));
+        number_text(partial[k]),
+        place_text(recording, recording.parts.of_statement(y),
+                   scalar != nullptr ? scalar->call_site : 0));
   }
 }
 
@@ -204,7 +221,7 @@ void check_node_sweep(const Recording<T>& recording, std::size_t index) {
   const auto when = [&] {
     return concat("after the backward step of ", node.operation, "(",
                   list_text(node.operand_count, operand), ")",
-                  part_text(recording.parts, recording.parts.of_node(index)));
+                  place_text(recording, recording.parts.of_node(index), node.call_site));
   };
   for (std::size_t i = 0; i < node.operand_count; ++i) {
     const Edge edge = node.operands[i];
@@ -296,11 +313,12 @@ void check_traced_reduction(const Recording<T>& recording, std::string_view oper
     return recording.describe_node(TensorHandle<T>::index(operands[i]));
   });
   fail<DomainError>("trace: ", operation, "(", text, ") is ", number_text(value),
-                    part_text(recording.parts, recording.parts.open()));
+                    place_text(recording));
 }
 
 template <class T>
 inline constexpr Tracer<T> tracer = {
+    .call_site = call_site<T>,
     .record_scalar = record_traced_scalar<T>,
     .record_elementwise = record_traced_elementwise<T>,
     .check_value = check_value<T>,
@@ -315,7 +333,11 @@ inline constexpr Tracer<T> tracer = {
 namespace gradtape {
 
 template <class T>
-void Tape<T>::trace(bool on) {
+void Tape<T>::trace(bool on, const TraceOptions& options) {
+  // the numbers of operations recorded before stay good
+  this->keeps_call_sites = on && options.lines;
+  if (this->keeps_call_sites && this->call_sites == nullptr)
+    this->call_sites = std::make_shared<detail::CallSites>();
   this->tracer = on ? &detail::tracer<T> : nullptr;
   divert();
 }

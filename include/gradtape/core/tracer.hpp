@@ -29,6 +29,8 @@ struct FusedOperands;
 /// What a recording does while it traces.
 template <class T>
 struct Tracer {
+  /// The number of the place in the program that calls, if these are kept.
+  std::uint32_t (*call_site)(const Recording<T>& recording);
   /// Records one scalar operation of n operands; one that is not finite is refused.  While
   /// recording is paused that is all.
   std::uint32_t (*record_scalar)(Recording<T>& recording, std::string_view operation,
