@@ -3,7 +3,7 @@
 /// Which line of a program an operation was written in: return addresses are kept while tracing,
 /// each stack once, and the program `addr2line` (GNU binutils) tells their lines only when an error
 /// asks for one.  Without what that takes there is no line: debug information (`-g`), addr2line,
-/// `timeout` (GNU coreutils), the C library's `backtrace`.
+/// `timeout` (GNU coreutils), GNU's C library.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,11 +15,11 @@
 #include <string_view>
 #include <vector>
 
-#if __has_include(<execinfo.h>) && __has_include(<link.h>)
+// elsewhere these functions are missing, or in libraries of their own
+#ifdef __GLIBC__
 #include <execinfo.h>
 #include <link.h>
 #include <unistd.h>
-#define GRADTAPE_HAS_CALL_SITES 1
 #endif
 
 #include "error.hpp"
@@ -58,7 +58,7 @@ inline bool is_users(const std::string& line) {
 /// Return addresses, the innermost first.
 using CallStack = std::vector<void*>;
 
-#ifdef GRADTAPE_HAS_CALL_SITES
+#ifdef __GLIBC__
 
 /// The file of the machine code at an address, and where it is loaded.
 struct LoadedFile {
@@ -157,5 +157,3 @@ class CallSites {
 };
 
 }  // namespace gradtape::detail
-
-#undef GRADTAPE_HAS_CALL_SITES
