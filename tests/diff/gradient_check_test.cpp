@@ -164,3 +164,15 @@ TEST_CASE("gradient_check: the inputs are left as they were") {
   check_gradients([](Tape<double>&, const Tensors& x) { return sum(square(x[0])); }, inputs);
   CHECK(inputs[0].value == a);
 }
+
+TEST_CASE("gradient_check: options of NaN are refused, as nothing would fail by them") {
+  const double nan = std::nan("");
+  const auto refused = [](const CheckOptions& options, const std::string& text) {
+    const auto f = [](Tape<double>&, const Tensors& x) { return sum(x[0]); };
+    CHECK_THROWS_WITH(check_gradients(f, {{"a", a}}, options), "check_gradients: " + text);
+  };
+  refused({.tolerance = nan}, "tolerance is nan: it must be at least 0");
+  refused({.absolute = nan}, "absolute is nan: it must be at least 0");
+  refused({.initial_step = nan}, "initial_step is nan: it must be above 0 and finite");
+  refused({.initial_step = 0}, "initial_step is 0: it must be above 0 and finite");
+}

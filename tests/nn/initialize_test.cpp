@@ -120,3 +120,24 @@ TEST_CASE("initialize: empty parameters") {
   initialize::orthogonal(tall, random);
   CHECK(tall.size() == 0);
 }
+
+TEST_CASE("initialize: what is not finite is refused by name, and nothing changed") {
+  using namespace initialize;
+  for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    Parameter<double> w(Shape{2, 2});
+    Random random(1);
+    const auto refused = [](auto&& call, const std::string& name) {
+      CHECK_THROWS_WITH(call(), Catch::Matchers::StartsWith("initialize: " + name + " is "));
+    };
+    refused([&] { uniform(w, random, bad, 1); }, "low");
+    refused([&] { uniform(w, random, 0, bad); }, "high");
+    refused([&] { normal(w, random, bad, 1); }, "mean");
+    refused([&] { normal(w, random, 0, bad); }, "deviation");
+    refused([&] { kaiming_normal(w, random, bad); }, "gain");
+    refused([&] { kaiming_uniform(w, random, bad); }, "gain");
+    refused([&] { xavier_normal(w, random, bad); }, "gain");
+    refused([&] { xavier_uniform(w, random, bad); }, "gain");
+    refused([&] { orthogonal(w, random, bad); }, "gain");
+    CHECK(w.value().isZero(0));
+  }
+}

@@ -143,6 +143,9 @@ TEST_CASE("shape operations: of nothing, however often, takes no time", "[shape_
   const Tensor many = repeat(none, Dim(1), often);
   CHECK(many.shape() == Shape{0, 2 * often});
   const Tensor part = columns(many, 1, often);
+  const Tensor most = repeat(none, Dim(1), Index{1} << 61);
+  CHECK_THROWS_WITH(concat({most, most}, Dim(1)),
+                    ContainsSubstring("concat: the sizes of dimension 1"));
   const Tensor spread = broadcast_to(unsqueeze(none, Dim(2)), {0, 2, often});
   CHECK(concat({part, part}, Dim(1)).shape() == Shape{0, 2 * often});
   for (const Tensor<double>& y : {many, part, spread})

@@ -58,6 +58,17 @@ struct CheckReport {
 
 namespace detail {
 
+inline void check(const CheckOptions& options) {
+  const auto refuse = [](const char* name, double value, const char* rule) {
+    fail<DomainError>("check_gradients: ", name, " is ", value, ": it must be ", rule);
+  };
+  // by NaN nothing would exceed the tolerance
+  if (!(options.tolerance >= 0)) refuse("tolerance", options.tolerance, "at least 0");
+  if (!(options.absolute >= 0)) refuse("absolute", options.absolute, "at least 0");
+  if (!(options.initial_step > 0 && std::isfinite(options.initial_step)))
+    refuse("initial_step", options.initial_step, "above 0 and finite");
+}
+
 /// f'(x) by Ridders' extrapolation of central differences, and an estimate of its error.
 template <class F>
 std::pair<double, double> ridders_derivative(F&& f, double x, double step) {
@@ -112,9 +123,11 @@ double difference(F&& f, double x, const CheckOptions& options) {
 /// \param f       f(Tape<double>&, const std::vector<Tensor<double>>& inputs) -> Var<double>;
 /// smooth at the inputs. \param inputs  names and values; vectors are matrices of one column. A NaN
 /// on either side fails.
+/// \throws DomainError for a tolerance that is negative or NaN, and a step that is not positive.
 template <class F>
 CheckReport check_gradients(F&& f, const std::vector<CheckedInput>& inputs,
                             const CheckOptions& options = {}) {
+  detail::check(options);
   std::vector<CheckedInput> at = inputs;
   Tape<double> tape;
   const auto record_inputs = [&] {

@@ -31,7 +31,17 @@ inline constexpr double relu = std::numbers::sqrt2;  // half of the variance is 
 inline constexpr double tanh = 5.0 / 3;
 }  // namespace gain
 
+/// All of these throw DomainError for bounds, means, deviations and gains that are not finite.
 namespace initialize {
+
+namespace detail {
+
+inline void check_finite(const char* what, double value) {
+  if (std::isfinite(value)) return;
+  gradtape::detail::fail<DomainError>("initialize: ", what, " is ", value, ": it must be finite");
+}
+
+}  // namespace detail
 
 template <class T>
 void constant(Parameter<T>& w, const T& value) {
@@ -46,11 +56,15 @@ void zeros(Parameter<T>& w) {
 /// Uniform in [low, high).
 template <class T>
 void uniform(Parameter<T>& w, Random& random, double low, double high) {
+  detail::check_finite("low", low);
+  detail::check_finite("high", high);
   for (Index i = 0; i < w.size(); ++i) w.data()[i] = static_cast<T>(random.uniform(low, high));
 }
 
 template <class T>
 void normal(Parameter<T>& w, Random& random, double mean, double deviation) {
+  detail::check_finite("mean", mean);
+  detail::check_finite("deviation", deviation);
   for (Index i = 0; i < w.size(); ++i) w.data()[i] = static_cast<T>(random.normal(mean, deviation));
 }
 
@@ -58,10 +72,12 @@ namespace detail {
 
 template <class T>
 double kaiming_deviation(const Parameter<T>& w, double gain) {
+  check_finite("gain", gain);
   return gain / std::sqrt(static_cast<double>(std::max<Index>(w.shape().columns(), 1)));
 }
 template <class T>
 double xavier_deviation(const Parameter<T>& w, double gain) {
+  check_finite("gain", gain);
   const Index fans = std::max<Index>(w.shape().columns() + w.shape().rows(), 1);
   return gain / std::sqrt(static_cast<double>(fans) / 2);
 }
@@ -134,6 +150,7 @@ void xavier_uniform(Parameter<T>& w, Random& random, double gain = gain::linear)
 /// The rows or the columns, whichever are fewer, orthogonal to each other and of length gain.
 template <class T>
 void orthogonal(Parameter<T>& w, Random& random, double gain = gain::linear) {
+  detail::check_finite("gain", gain);
   MatrixMap<T> matrix = w.value();
   const Index count = std::min(matrix.rows(), matrix.cols());
   const Index n = std::max(matrix.rows(), matrix.cols());

@@ -159,7 +159,9 @@ Tensor<T> concat_all(const Tensors& tensors, Dim dim) {
       fail<ShapeError>("concat: ", to_string(first), " and ", to_string(x.shape()),
                        " differ in another dimension than ", dimension);
     }
-    n += x.shape()[dimension];
+    if (__builtin_add_overflow(n, x.shape()[dimension], &n))
+      fail<ShapeError>("concat: the sizes of dimension ", dimension,
+                       " sum up to more than an Index");
   }
   return join<T>("concat", tensors, first.with(dimension, n), dimension);
 }
