@@ -20,7 +20,7 @@ inline std::string quoted(const std::string& text) {
 /// \return whether gnuplot is installed; without it, it says so and leaves it at that.
 /// \throws gradtape::FileError if the file cannot be written.
 inline bool draw_with_gnuplot(const std::string& path, const std::string& csv,
-                              const std::string& commands) {
+                              const std::string& commands, int height = 420) {
   if (std::system("gnuplot --version > /dev/null 2>&1") != 0) {
     std::fprintf(stderr, "%s is not drawn: gnuplot is not installed (apt-get install gnuplot)\n",
                  path.c_str());
@@ -30,7 +30,8 @@ inline bool draw_with_gnuplot(const std::string& path, const std::string& csv,
   const std::string script = path + ".gnuplot", data = path + ".csv";
   gradtape::io::write_file(data, csv);
   gradtape::io::write_file(script, std::string("set terminal ") + (is_png ? "pngcairo" : "svg") +
-                                       " size 720,420\nset output ARG1\n"
+                                       " size 720," + std::to_string(height) +
+                                       "\nset output ARG1\n"
                                        "set datafile separator ','\n" +
                                        commands);
   const std::string command =
