@@ -28,6 +28,7 @@
 #include "core/tile_memory.hpp"
 #include "core/tile_functions.hpp"
 #include "core/formula.hpp"
+#include "core/fused_plan.hpp"
 #include "core/fused.hpp"
 #include "core/tensor_expression.hpp"
 #include "core/call_sites.hpp"

@@ -1,172 +1,19 @@
 #pragma once
 /// \file
 /// The evaluation of element-wise formulas on tensors: one pass over memory forward and one
-/// backward, tile by tile, with no stored intermediates.
+/// backward, tile by tile; of the values in between only costly ones are stored.
 ///
-///     forward     for each tile:   load operands -> formula -> store y
-///     backward    for each tile:   load operands, y, y_bar -> formula again
+///     forward     for each tile:   load operands -> formula -> store y, and what is costly below it
+///     backward    for each tile:   load these, operands and y_bar -> the rest of the formula again
 ///                                  -> slopes, from the root to the operands -> add to their
 ///                                  adjoints
 ///
 /// Only the loops over whole tiles are compiled for each formula; what surrounds them is shared by
 /// all: broadcasting, ends that do not fill a tile, runs too short to be worth a loop.
 
-#include <array>
-#include <cstring>
-
-#include "formula.hpp"
-#include "tensor.hpp"
+#include "fused_plan.hpp"
 
 namespace gradtape::detail {
-
-/// One operand of a formula.
-template <class T>
-struct FusedOperand {
-  Node<T>* node = nullptr;  // null: a single number, `value`
-  T value{};
-  std::uint32_t statement = 0;  // of that number, if it is a recorded scalar
-  std::uint32_t index = 0;      // of the node; of a traced number: its statement
-  std::array<Index, Shape::max_rank> stride{};
-};
-
-/// Operands of a formula, in memory of the tape.
-template <class T>
-struct FusedOperands {
-  Recording<T>& recording;
-  std::string_view operation;
-  FusedOperand<T>* operand;
-  int count = 0;
-
-  FusedOperands(Recording<T>& tape, std::string_view name, int most)
-      : recording(tape),
-        operation(name),
-        operand(tape.arena.template allocate<FusedOperand<T>>(static_cast<std::size_t>(most))) {}
-
-  void add(const Tensor<T>& x) {
-    Node<T>& node = TensorHandle<T>::node(x, operation.data());
-    if (TensorHandle<T>::recording(x) != &recording)
-      fail<TapeError>(operation, ": a tensor of another tape");
-    append({.node = &node, .index = TensorHandle<T>::index(x)});
-  }
-  void add(const T& value) { append({.value = value}); }
-  void add(const Var<T>& x) {
-    ScalarHandle<T>::leaf(x).check_for(operation.data(), recording);
-    append({.value = x.value(), .statement = ScalarHandle<T>::statement(x)});
-  }
-
- private:
-  void append(const FusedOperand<T>& x) { new (operand + count++) FusedOperand<T>(x); }
-};
-
-/// Sizes and strides of one evaluation: dimensions that all operands run through alike are joined,
-/// so that the innermost is as long as it can be.  Innermost strides are 1, or 0 where an operand
-/// is broadcast.
-template <class T>
-struct FusedPlan {
-  FusedOperand<T>* operand;
-  int count;
-  Shape shape;  // of the result
-  std::array<Index, Shape::max_rank> size{1, 1, 1, 1};
-  /// Runs are `size[0] * group` elements: where columns are short, several are taken together, and
-  /// operands that do not lie like the result are copied for it.
-  Index group = 1;
-  std::uint64_t active = 0;  // operands that need a gradient
-
-  /// `live` are the operands that the formula depends on differentiably.
-  /// \throws ShapeError if the operands do not broadcast.
-  FusedPlan(const FusedOperands<T>& operands, std::uint64_t live)
-      : operand(operands.operand), count(operands.count) {
-    for (int k = 0; k < count; ++k) {
-      if (operand[k].node != nullptr)
-        shape = broadcast(operands.operation, shape, operand[k].node->shape);
-    }
-    std::size_t joined = 0;  // dimensions so far; the last of them may still grow
-    std::array<Index, 64> run{}, stride{};
-    std::fill_n(run.begin(), count, Index{1});
-    for (int d = 0; d < shape.rank(); ++d) {
-      bool joins = joined > 0;
-      for (int k = 0; k < count; ++k) {
-        const FusedOperand<T>& x = operand[k];
-        const auto i = static_cast<std::size_t>(k);
-        const bool spans = x.node != nullptr && x.node->shape[d] == shape[d];
-        stride[i] = spans ? run[i] : 0;
-        if (spans) run[i] *= shape[d];
-        joins = joins && stride[i] == x.stride[joined - 1] * size[joined - 1];
-      }
-      if (shape[d] == 1) continue;
-      if (joins) {
-        size[joined - 1] *= shape[d];
-        continue;
-      }
-      for (int k = 0; k < count; ++k)
-        operand[k].stride[joined] = stride[static_cast<std::size_t>(k)];
-      size[joined++] = shape[d];
-    }
-    for (int k = 0; k < count; ++k) {
-      const FusedOperand<T>& x = operand[k];
-      if (x.node != nullptr ? needs_grad(*x.node) : x.statement != 0)
-        active |= std::uint64_t{1} << k;
-    }
-    active &= live;
-    if (lane_count < Lanes < T >>> 1 && size[0] < short_run && size[1] > 1)
-      group = std::min(size[1], grouped_elements / std::max<Index>(size[0], 1));
-  }
-
-  bool is_active(int k) const { return (active >> k & 1) != 0; }
-
- private:
-  static constexpr Index short_run = 4 * lane_count<Lanes<T>>, grouped_elements = 1024;
-};
-
-/// The run that a kernel is at.
-template <class T>
-class FusedRun {
- public:
-  explicit FusedRun(const FusedPlan<T>& plan) : plan_(plan) {}
-
-  Index size() const { return plan_.size[0] * lines(); }
-  /// Where the result begins, and where an operand.
-  Index begin() const { return begin_; }
-  Index begin(const FusedOperand<T>& x) const {
-    return x.stride[1] * at_[0] + x.stride[2] * at_[1] + x.stride[3] * at_[2];
-  }
-  /// How an operand lies in runs: one number for all of it, or like the result; else it is spread
-  /// out.
-  bool is_single(const FusedOperand<T>& x) const {
-    return x.stride[0] == 0 && (plan_.group == 1 || x.stride[1] == 0);
-  }
-  bool is_alike(const FusedOperand<T>& x) const {
-    return x.stride[0] == 1 && (plan_.group == 1 || x.stride[1] == plan_.size[0]);
-  }
-  /// Calls f(i, k) for element i of the run and the element of the operand there, k behind
-  /// `begin(x)`.
-  template <class F>
-  void for_each(const FusedOperand<T>& x, F&& f) const {
-    Index at = 0;
-    for (Index j = 0; j < lines(); ++j) {
-      for (Index i = 0; i < plan_.size[0]; ++i) f(at++, i * x.stride[0] + j * x.stride[1]);
-    }
-  }
-
-  /// False behind the last run.
-  [[gnu::noinline]] bool next() {
-    begin_ += size();
-    at_[0] += plan_.group;
-    for (std::size_t d = 1; at_[d - 1] >= plan_.size[d]; ++d) {
-      if (d == 3) return false;
-      at_[d - 1] = 0;
-      ++at_[d];
-    }
-    return true;
-  }
-
- private:
-  Index lines() const { return std::min(plan_.group, plan_.size[1] - at_[0]); }
-
-  const FusedPlan<T>& plan_;
-  std::array<Index, 3> at_{};
-  Index begin_ = 0;
-};
 
 /// The last n elements of a run as a tile; what is behind them in it counts as 0.
 template <class T>

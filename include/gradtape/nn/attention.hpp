@@ -272,9 +272,9 @@ class KeyValueCache {
   std::vector<T> keys_, values_;
 };
 
-/// Self-attention in which a position sees itself and the earlier ones.         x (D,T,n) ->
-/// (D,T,n) Queries, keys and values come from one product; see `MultiHeadAttention`.  As padding
-/// stands behind the texts, no position of a text sees any.
+/// Self-attention in which a position sees itself and the earlier ones.    x (D,T,n) -> (D,T,n)
+/// Queries, keys and values come from one product; see `MultiHeadAttention`.  As padding stands
+/// behind the texts, no position of a text sees any.
 template <class T>
 struct CausalSelfAttention {
   MultiHeadAttention<T> attention;
