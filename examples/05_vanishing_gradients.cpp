@@ -13,7 +13,9 @@
 ///
 /// Printed is |dL/dh| / |dL/dh_last|, how much of the gradient is left at the first layer or step, for
 /// depths 1 to 50 and 1 to 200 steps; a map of it over all layers; then what each remedy does to it.
-/// Fails if nothing vanishes below 1e-10 or explodes above 1e10, or if a remedy does not help.
+/// Fails if nothing vanishes below 1e-10 or explodes above 1e10, or if a remedy does not keep it
+/// between 1e-3 and 1e3.  (The LSTM's cell keeps it by far better than the RNN, not exactly: with the
+/// gates wide open it grows, through them.)
 /// Source: Bengio, Simard and Frasconi (1994), Learning long-term dependencies with gradient descent is
 /// difficult.  Next: 06_lstm_cell.
 
@@ -182,6 +184,8 @@ int run(int argc, char** argv) {
   std::printf("\n");
   const double remember = 5, usual = 1;
   std::map<std::string, double> after_200;
+  std::vector<std::string> cells;
+  std::vector<Norms> through;
   for (const auto& [name, gain, bias] :
        {std::tuple("RNN, U times 0.5", 0.5, static_cast<const double*>(nullptr)),
         {"RNN, U times 1", 1.0, nullptr},
@@ -194,6 +198,8 @@ int run(int argc, char** argv) {
       std::printf("%10.1e", norms[200 - steps]);
     std::printf("\n");
     after_200[name] = norms.front();
+    cells.push_back(name);
+    through.push_back(norms);
     report.add(name, norms.front());
   }
 
@@ -206,7 +212,9 @@ int run(int argc, char** argv) {
         normalised_too = exploding;
   residual.is_residual = normalised.is_normalised = normalised_too.is_normalised = true;
   clipped.clip = 1;
-  bool all_help = after_200["LSTM, forget bias 5"] > 1e3 * after_200["RNN, U times 0.5"];
+  const double rnn = after_200["RNN, U times 1"], lstm = after_200["LSTM, forget bias 1"];
+  const double open_lstm = after_200["LSTM, forget bias 5"];
+  bool all_help = lstm > 10 * rnn && open_lstm > lstm && open_lstm < 1e5;
   std::printf("\nWhat helps, at depth 50%24s%12s\n", "without", "with");
   for (const auto& [name, without, with] :
        {Remedy{"initialisation: ReLU naive, He", exploding, {Activation::relu, he}},
@@ -221,10 +229,9 @@ int run(int argc, char** argv) {
     const double after = through_layers(50, with, random).front();
     std::printf("  %-34s%12.1e%12.1e\n", name, before, after);
     report.add(name, after);
-    all_help = all_help && std::abs(std::log10(after)) < 0.6 * std::abs(std::log10(before));
+    all_help = all_help && after > 1e-3 && after < 1e3;
   }
-  std::printf("  %-34s%12.1e%12.1e\n", "LSTM cell: for RNN, 200 steps",
-              after_200["RNN, U times 0.5"], after_200["LSTM, forget bias 5"]);
+  std::printf("  %-34s%12.1e%12.1e\n", "LSTM cell for RNN, 200 steps", rnn, lstm);
 
   if (!plot.empty()) {
     std::string labels, curves;
@@ -236,23 +243,37 @@ int run(int argc, char** argv) {
         curves += ',' + std::to_string(std::log10(by_depth[name][depth - 1]));
       curves += '\n';
     }
+    curves += "\n\n";
+    for (std::size_t steps = 1; steps <= 200; ++steps) {
+      curves += std::to_string(steps);
+      for (const Norms& norms : through)
+        curves += ',' + std::to_string(std::log10(norms[200 - steps]));
+      curves += '\n';
+    }
     examples::draw_with_gnuplot(
         plot, map + "\n\n" + curves,
-        "set multiplot layout 2,1\nset title 'log10 of the gradient by layer, relative to the last "
-        "of 50'\n"
-        "set xlabel 'layer'\nset xrange [0.5:50.5]\nset yrange [8.5:-0.5]\nset cbrange [-20:20]\n"
-        "set palette defined (-20 '#2166ac', 0 '#f7f7f7', 20 '#b2182b')\nset ytics (" +
+        "set multiplot layout 3,1\n"
+        "set title 'log10 of the gradient by layer, relative to the last of 50'\n"
+        "set xlabel 'layer'\nset xrange [0.5:50.5]\nset yrange [8.5:-0.5]\nset cbrange [-30:30]\n"
+        "set palette defined (-30 '#2166ac', 0 '#f7f7f7', 30 '#b2182b')\n"
+        "set ytics (" +
             labels +
-            ")\n"
-            "plot ARG2 index 0 using 1:2:3 with image pixels notitle\n"
+            ")\nplot ARG2 index 0 using 1:2:3 with image pixels notitle\n"
             "set title 'log10 of what is left of it at the input'\nset xlabel 'depth of the "
             "network'\n"
             "set yrange [-35:35]\nset ytics autofreq\nset key outside right\nset grid\n"
             "names = '" +
             joined(names) +
             "'\n"
-            "plot for [k=1:9] ARG2 index 1 using 1:k+1 with lines lw 2 title word(names, k)\n",
-        760);
+            "set linetype 9 lc rgb '#888888'\n"
+            "plot for [k=1:9] ARG2 index 1 using 1:k+1 with lines lw 2 lt k "
+            "title word(names, k)\n"
+            "set title 'log10 of what is left of it back in time'\nset xlabel 'steps'\n"
+            "set xrange [0:200]\nset yrange [-65:20]\ncells = '" +
+            joined(cells) +
+            "'\n"
+            "plot for [k=1:5] ARG2 index 2 using 1:k+1 with lines lw 2 lc k title word(cells, k)\n",
+        1100);
   }
   report.write(report_path);
   if (least < 1e-10 && most > 1e10 && all_help) return 0;
