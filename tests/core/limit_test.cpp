@@ -70,3 +70,22 @@ TEST_CASE("limit: a sweep that finds no memory leaves the last one as it was") {
   tape.backward(z);
   CHECK(z.grad() == 1);
 }
+
+// The streams of a tape grow one after another, and the limit may come between any two of them:
+// what did not grow must not be taken for room when the tape is used again.
+TEST_CASE("limit: a tape is sound wherever in its growth the limit comes") {
+  for (std::size_t bytes = 12000; bytes < 120000; bytes += 250) {
+    Tape<double> tape;
+    tape.limit_bytes(bytes);
+    const auto record_until_full = [&tape] {
+      const Var x = tape.variable(0.5);
+      Var y = x;
+      for (int i = 0; i < 100000; ++i) y = x * y;
+    };
+    for (int round = 0; round < 3; ++round) {
+      CHECK_THROWS_AS(record_until_full(), TapeError);
+      REQUIRE(tape.bytes() <= bytes);
+      tape.clear();
+    }
+  }
+}

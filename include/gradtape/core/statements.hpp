@@ -98,16 +98,15 @@ class Statements {
   [[gnu::cold, gnu::noinline]] void make_room(std::size_t n) {
     const std::size_t statements_left = max_statements - statements_;
     if (n > statements_left) fail<TapeError>("tape: more than 2^32 scalar statements");
-    if (operands_ + n > operand_capacity_) {
-      const std::size_t capacity =
-          std::min(std::max<std::size_t>(2 * operand_capacity_, initial_capacity) + n,
-                   operands_ + statements_left);
+    std::size_t capacity = operand_capacity_;
+    if (operands_ + n > capacity) {
+      capacity = std::min(std::max<std::size_t>(2 * capacity, initial_capacity) + n,
+                          operands_ + statements_left);
       partial_.reserve(capacity);
       operand_.reserve(capacity);
-      operand_capacity_ = capacity;
     }
-    make_room_for_statements(
-        std::max(statements_ + operand_capacity_ - operands_, operand_capacity_));
+    make_room_for_statements(std::max(statements_ + capacity - operands_, capacity));
+    operand_capacity_ = capacity;  // not before all streams have grown: any of them may throw
     divert(diverted_);
   }
 
