@@ -113,11 +113,13 @@ class ScalarLeaf {
 
 }  // namespace detail
 
-/// A scalar formula.
+/// A scalar formula that has no name yet: what operators and functions of scalars return.
+/// `Var y = ...` records it as one node.
 template <class Op, class A, class B, class C>
 class ScalarExpr {
  public:
-  using Scalar = typename A::Scalar;
+  using Scalar = typename A::Scalar;  ///< the number type of the tape
+  /// \cond  for the engine
   using T = Scalar;
   static constexpr int arity = detail::arity_of<B, C>;
   static constexpr int leaves = [] {
@@ -167,15 +169,19 @@ class ScalarExpr {
   ScalarExpr& operator/=(const X&) {
     return refuse<X>();
   }
+  /// \endcond
 
   /// The value that naming the expression would record.
   [[gnu::always_inline]] const T& value() const { return value_; }
+  /// Does not compile, and says why: only what has a name has a gradient.
   template <class X = T>
   const X& grad() const {
     static_assert(detail::always_false<X>,
                   "gradtape: an unnamed expression has no gradient: name it, Var y = ...");
     return value_;
   }
+
+  /// \cond  for the engine
 
   /// The recording of the first operand that is not a number; null: it is a constant.
   [[gnu::always_inline]] detail::Recording<T>* first_recording() const {
@@ -231,6 +237,7 @@ class ScalarExpr {
     });
     return recording.tracer->record_scalar(recording, Op::name, value_, arity, operands);
   }
+  /// \endcond
 
  private:
   template <class X>

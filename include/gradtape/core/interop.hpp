@@ -163,7 +163,7 @@ Eigen::Matrix<Var<T>, Eigen::Dynamic, Eigen::Dynamic> scalars(const Tensor<T>& x
   return result;
 }
 
-/// A tensor of rank 1 from scalars: a vector, an array, a span or a list in braces of them.
+/// A tensor of rank 1 from scalars: a vector, an array or a span of them.
 /// \throws TapeError if they are of several tapes; or if all are constants, as they are under
 /// `no_grad`: that needs a tape as the first argument.
 template <detail::VarRange Range>
@@ -171,6 +171,7 @@ auto stack(const Range& scalars) {
   using T = detail::scalar_of<detail::element_of<Range>>;
   return detail::stack_range<T>(nullptr, scalars);
 }
+/// The same of a list in braces: `stack({a, b})`.
 template <class T>
 Tensor<T> stack(std::initializer_list<Var<T>> scalars) {
   return detail::stack_range<T>(nullptr, scalars);
@@ -186,10 +187,12 @@ template <class T, detail::VarRange Range>
 Tensor<T> stack(Tape<T>& tape, const Range& scalars) {
   return detail::stack_range<T>(&detail::Recording<T>::of(tape), scalars);
 }
+/// The same of a list in braces.
 template <class T>
 Tensor<T> stack(Tape<T>& tape, std::initializer_list<std::type_identity_t<Var<T>>> scalars) {
   return detail::stack_range<T>(&detail::Recording<T>::of(tape), scalars);
 }
+/// The same of an Eigen vector or matrix of scalars.
 template <class T, detail::VarMatrix Matrix>
 Tensor<T> stack(Tape<T>& tape, const Matrix& scalars) {
   return detail::stack_matrix<T>(&detail::Recording<T>::of(tape), scalars);

@@ -81,6 +81,7 @@ requires(kind_of<X> == Kind::scalar ||
 
 }  // namespace detail
 
+/// A built-in integer or floating-point number.
 template <class X>
 concept Number = detail::kind_of<X>
 == detail::Kind::number;
@@ -89,12 +90,15 @@ concept Number = detail::kind_of<X>
 template <class X>
 concept Entity = detail::kind_of<X>
 != detail::Kind::none && !Number<X>;
+/// A `Var`, or an expression of scalars.
 template <class X>
 concept ScalarEntity = detail::kind_of<X>
 == detail::Kind::scalar;
+/// A `Tensor`, a `Parameter`, or an expression with one of these in it.
 template <class X>
 concept TensorEntity = detail::kind_of<X>
 == detail::Kind::tensor;
+/// Anything that may stand in a formula.
 template <class X>
 concept FormulaPart = Entity<X> || Number<X>;
 /// Operands of an operation: at least one entity, the rest entities or numbers.

@@ -11,16 +11,18 @@
 
 namespace gradtape {
 
+/// The number types that files hold.
 enum class ArrayType { float32, float64, int64 };
 
 /// Numbers that somebody else owns, column-major, with the name that they have in a file.
 struct NamedArray {
-  std::string name;
-  ArrayType type;
-  Shape shape;
-  void* data;
+  std::string name;  ///< with dots, as "hidden.weight"
+  ArrayType type;    ///< of the elements at `data`
+  Shape shape;       ///< column-major, as everywhere
+  void* data;        ///< read by what saves, written by what loads; not owned
 };
 
+/// Describes memory of type float, double or std::int64_t.
 template <class T>
 NamedArray named_array(std::string name, const Shape& shape, T* data) {
   static_assert(std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, std::int64_t>,

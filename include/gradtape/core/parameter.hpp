@@ -16,6 +16,7 @@ namespace gradtape {
 template <class T>
 using MatrixMap = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>,
                              static_cast<int>(detail::tensor_alignment)>;
+/// The same, to read.
 template <class T>
 using ConstMatrixMap = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>,
                                   static_cast<int>(detail::tensor_alignment)>;
@@ -164,7 +165,7 @@ struct ParameterHandle;
 template <class T>
 class Parameter {
  public:
-  using Scalar = T;
+  using Scalar = T;  ///< of tapes that it may be used on
 
   /// Of the given shape, all zero.
   explicit Parameter(const Shape& shape, std::string name = {})
@@ -180,15 +181,20 @@ class Parameter {
   /// Has no value until a parameter is moved into it.
   Parameter() = default;
 
+  /// All sizes; they never change.
+  /// \throws TapeError, as all members do, if it is empty: default-constructed or moved from.
   const Shape& shape() const { return state().shape; }
-  Index size() const { return state().shape.size(); }
+  Index size() const { return state().shape.size(); }  ///< number of elements
+  /// The elements, to change: the first dimension by all others.  Not between the recording of what
+  /// uses them and its backward pass, which reads them again.
   MatrixMap<T> value() { return map(state().value.get()); }
+  /// The elements, to read.
   ConstMatrixMap<T> value() const {
     const State& s = state();
     return {s.value.get(), s.shape.rows(), s.shape.columns()};
   }
-  T* data() { return state().value.get(); }
-  const T* data() const { return state().value.get(); }
+  T* data() { return state().value.get(); }              ///< the elements in column-major order
+  const T* data() const { return state().value.get(); }  ///< the same, to read
 
   /// Whether a gradient has arrived since it was last cleared.
   bool has_grad() const { return state().has_grad(); }
@@ -207,7 +213,9 @@ class Parameter {
   /// A column of the gradient: of a sparse one, one of `touched_columns()`.
   auto grad_column(Index column) const { return map(state().gradient_memory()).col(column); }
 
+  /// Its label in drawings and error texts; files name parameters by the model's members instead.
   const std::string& name() const { return state().name; }
+  /// Changes the label, of recordings from then on.
   void set_name(std::string name) { state().name = std::move(name); }
 
  private:
@@ -226,8 +234,10 @@ class Parameter {
   std::unique_ptr<State> state_;
 };
 
+/// `Parameter w(matrix);` has the number type of the matrix.
 template <class Derived>
 explicit Parameter(const Eigen::DenseBase<Derived>&) -> Parameter<typename Derived::Scalar>;
+/// The same with a name.
 template <class Derived>
 explicit Parameter(const Eigen::DenseBase<Derived>&, std::string)
     -> Parameter<typename Derived::Scalar>;

@@ -20,6 +20,7 @@ namespace gradtape {
 /// copies its state.
 class Random {
  public:
+  /// Every seed is as good as any other, 0 included.
   explicit Random(std::uint64_t seed) : engine_(seed) {}
 
   /// 64 random bits.

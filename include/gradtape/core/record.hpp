@@ -97,13 +97,12 @@ Var<T> record_reduction(std::string_view operation, const Tensors& operands, con
 
 /// Records an operation whose result is a tensor.
 /// \param operation  its name, a string literal: for error texts and drawings.
+/// \param shape      of the result.
 /// \param operands   the tensors of one tape that it depends on, at least one.
-/// \param forward    called at once as forward(MatrixMap<T> y): fills y, which is uninitialised,
-/// shape.rows() by
-///                   shape.columns().
-/// \param backward   called in a sweep as backward(const Tensor<T>& y): adds to `adjoint(x)` of the
-/// operands, from
-///                   y.grad().  Not kept if no operand needs a gradient.
+/// \param forward    called at once as forward(MatrixMap<T> y): fills y, which is uninitialised
+///                   and has shape.rows() rows and shape.columns() columns.
+/// \param backward   called in a sweep as backward(const Tensor<T>& y): adds to `adjoint(x)` of
+///                   the operands, from y.grad().  Not kept if no operand needs a gradient.
 /// \throws TapeError if the operands are of several tapes.
 template <class T, class Forward, class Backward>
 Tensor<T> record(std::string_view operation, const Shape& shape,
@@ -113,9 +112,13 @@ Tensor<T> record(std::string_view operation, const Shape& shape,
                                   std::forward<Backward>(backward));
 }
 
-/// Records an operation whose result is a scalar.
-/// \param value     the result.
-/// \param backward  called in a sweep as backward(const T& y_bar).
+/// Records an operation whose result is a scalar, computed beforehand: nothing is computed forward.
+/// \param operation  its name, a string literal.
+/// \param operands   the tensors of one tape that it depends on, at least one.
+/// \param value      the result.
+/// \param backward   called in a sweep as backward(const T& y_bar): adds to `adjoint(x)` of the
+///                   operands.  Not kept if no operand needs a gradient: the result is a constant.
+/// \throws TapeError if the operands are of several tapes.
 template <class T, class Backward>
 Var<T> record(std::string_view operation, std::initializer_list<Tensor<T>> operands,
               const std::type_identity_t<T>& value, Backward&& backward) {

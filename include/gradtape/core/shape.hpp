@@ -14,12 +14,13 @@
 
 namespace gradtape {
 
+/// Sizes, positions and class numbers: signed, as Eigen counts.
 using Index = Eigen::Index;
 
 /// Up to four sizes, features first: [m], [m, n], [m, k, batch], [m, k, heads, batch].
 class Shape {
  public:
-  static constexpr int max_rank = 4;
+  static constexpr int max_rank = 4;  ///< more dimensions than this are refused
 
   /// Rank 0: one element.
   constexpr Shape() = default;
@@ -40,6 +41,7 @@ class Shape {
     check_size();
   }
 
+  /// Number of dimensions, 0 to 4.
   constexpr int rank() const { return rank_; }
 
   /// Size of a dimension; 1 for those beyond the rank.
@@ -49,10 +51,12 @@ class Shape {
 
   /// Number of elements.
   constexpr Index size() const { return size_[0] * size_[1] * size_[2] * size_[3]; }
+  /// Size of the first dimension, the contiguous one; 1 for rank 0.
   constexpr Index rows() const { return size_[0]; }
   /// Number of columns when everything behind the first dimension is laid side by side.
   constexpr Index columns() const { return size_[1] * size_[2] * size_[3]; }
 
+  /// Equal ranks and sizes: [3] is not [3, 1].
   constexpr bool operator==(const Shape&) const = default;
 
   /// The same shape with another size in one dimension; the rank grows if it must.
@@ -97,8 +101,9 @@ class Shape {
 /// A dimension of a tensor, for operations along one: `sum(x, Dim(0))`.  Negative: counted from the
 /// end.  A type of its own, so that `max(x, Dim(0))` is not the larger of x and 0.
 struct Dim {
+  /// Whether there is such a dimension is checked by the operation.
   explicit constexpr Dim(int dimension) : index(dimension) {}
-  int index;
+  int index;  ///< as given: possibly negative
 };
 
 namespace detail {

@@ -16,6 +16,7 @@
 
 namespace gradtape {
 
+/// What `Tape::trace` looks for beside the first NaN or infinity.
 struct TraceOptions {
   /// Whether errors name the line of the program that recorded the operation.  Each operation then
   /// costs some microseconds and each error up to five seconds; it takes a program compiled with
@@ -52,6 +53,8 @@ class Tape : detail::Recording<T> {
   /// A tensor without gradient: what depends on constants alone costs nothing backward.
   template <class Derived>
   Tensor<T> constant(const Eigen::DenseBase<Derived>& value, std::string_view name = {});
+  /// The same of any rank, from a range of its elements in column-major order.
+  /// \throws ShapeError if the number of values is not the size of the shape.
   template <class Values>
   Tensor<T> constant(const Shape& shape, const Values& values, std::string_view name = {});
   /// A tensor of one repeated number, without gradient.
@@ -107,7 +110,9 @@ class Tape : detail::Recording<T> {
 
   // The size of a recording.
 
+  /// Scalars in the recording, results of reductions of tensors among them.
   std::size_t statement_count() const { return this->statements.size(); }
+  /// Tensors in the recording; an operation on tensors with a scalar result counts as one.
   std::size_t node_count() const { return this->nodes.size(); }
   /// Bytes held, used or not.
   std::size_t bytes() const { return this->statements.bytes() + this->arena.bytes(); }
@@ -143,6 +148,7 @@ class Tape : detail::Recording<T> {
 template <class T>
 class Tape<T>::Scope {
  public:
+  /// As `tape.scope()`.
   explicit Scope(Tape& tape) : tape_(tape), mark_(tape.mark()), epoch_(tape.now.epoch()) {
     tape.prepare_rewind();
   }
@@ -163,6 +169,7 @@ class Tape<T>::Scope {
 template <class T>
 class Tape<T>::Part {
  public:
+  /// As `tape.part(name)`.
   Part(Tape& tape, std::string_view name) : tape_(tape), part_(tape.begin_part(name)) {}
   Part(const Part&) = delete;
   Part& operator=(const Part&) = delete;
@@ -177,6 +184,7 @@ class Tape<T>::Part {
 template <class T>
 class Tape<T>::NoGrad {
  public:
+  /// As `tape.no_grad()`.
   explicit NoGrad(Tape& tape) : tape_(tape) {
     ++tape_.paused;
     tape_.divert();

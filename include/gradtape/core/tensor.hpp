@@ -12,7 +12,7 @@ namespace gradtape {
 template <class T>
 class Tensor {
  public:
-  using Scalar = T;
+  using Scalar = T;  ///< the number type of its tape
 
   /// Names nothing; any use is refused.
   Tensor() = default;
@@ -23,17 +23,21 @@ class Tensor {
            std::is_same_v<detail::scalar_of<E>, T>) Tensor(const E& e)
       : Tensor(e.record()) {}
 
+  /// All sizes; they never change.
+  /// \throws TapeError, as all members do, if the handle is empty, or from before a `clear` or the
+  /// end of a scope.
   const Shape& shape() const { return node("shape").shape; }
-  int rank() const { return shape().rank(); }
-  Index size() const { return shape().size(); }
-  Index rows() const { return shape().rows(); }
-  Index columns() const { return shape().columns(); }
+  int rank() const { return shape().rank(); }          ///< number of dimensions, 0 to 4
+  Index size() const { return shape().size(); }        ///< number of elements
+  Index rows() const { return shape().rows(); }        ///< size of the first dimension
+  Index columns() const { return shape().columns(); }  ///< product of all other sizes
 
   /// The elements as a matrix: the first dimension by all others.
   ConstMatrixMap<T> value() const {
     const detail::Node<T>& n = node("value");
     return {n.value, n.shape.rows(), n.shape.columns()};
   }
+  /// The elements in column-major order, aligned to 64 bytes.
   const T* data() const { return node("value").value; }
 
   /// d loss / d this, as the last `backward` of the tape found it, in the form of `value()`; zero
@@ -45,6 +49,7 @@ class Tensor {
   bool is_constant() const {
     return node("is_constant").grad == nullptr && node("").parameter == nullptr;
   }
+  /// The tape that it is recorded on.
   Tape<T>& tape() const {
     node("tape");
     return recording_->tape();
@@ -58,9 +63,10 @@ class Tensor {
 
   /// The only element.  \throws ShapeError if there are several.
   Var<T> item() const;
-  /// An element as a scalar of the same tape: position in column-major order, or row and column.
+  /// An element as a scalar of the same tape, by its position in column-major order.
   /// \throws ShapeError out of range.
   Var<T> operator[](Index position) const;
+  /// The same by the row and the column of `value()`.
   Var<T> operator()(Index row, Index column) const;
 
  private:
@@ -84,6 +90,7 @@ class Tensor {
   detail::Place place_;
 };
 
+/// `Tensor y = tanh(x);` has the number type of its operands.
 template <class Op, class A, class B, class C>
 Tensor(const TensorExpr<Op, A, B, C>&) -> Tensor<typename TensorExpr<Op, A, B, C>::Scalar>;
 
@@ -135,15 +142,18 @@ GradientTarget<T> gradient_target(Node<T>& node, const Recording<T>& recording) 
 template <class T>
 class Adjoint {
  public:
+  /// As `adjoint(x)`.
   Adjoint(detail::Node<T>& node, const detail::Recording<T>& recording)
       : node_(node), recording_(recording) {}
 
+  /// Whether the operand has a gradient at all: without one, contributions are not computed.
   bool is_needed() const { return detail::needs_grad(node_); }
 
   /// Memory of the gradient, and whether to assign to it or to add: call it once for a
   /// contribution, if needed.
   detail::GradientTarget<T> target() const { return detail::gradient_target(node_, recording_); }
 
+  /// Adds a matrix, (rows, columns) as `x.value()`; a product is computed in place.
   template <class Derived>
   void operator+=(const Eigen::MatrixBase<Derived>& x) const {
     if (!is_needed()) return;
@@ -155,11 +165,13 @@ class Adjoint {
       map.noalias() += x.derived();
     }
   }
+  /// Adds an array of that form.
   template <class Derived>
   void operator+=(const Eigen::ArrayBase<Derived>& x) const {
     *this += x.matrix();
   }
 
+  /// Adds one number to every element.
   void operator+=(const T& x) const {
     if (!is_needed()) return;
     const auto [data, first] = target();

@@ -91,11 +91,13 @@ inline constexpr NumberOperation<T> number_operation = {
 
 }  // namespace detail
 
-/// A tensor formula.
+/// A tensor formula that has no name yet: what element-wise operators and functions of tensors and
+/// parameters return.  `Tensor y = ...` computes and records it as one node.
 template <class Op, class A, class B, class C>
 class TensorExpr {
  public:
-  using Scalar = typename A::Scalar;
+  using Scalar = typename A::Scalar;  ///< the number type of the tape
+  /// \cond  for the engine
   using T = Scalar;
   static constexpr int arity = detail::arity_of<B, C>;
   using Program = typename detail::ProgramOf<TensorExpr>::type;
@@ -103,17 +105,22 @@ class TensorExpr {
                 "gradtape: more than 64 operands in one tensor expression: name its parts");
 
   explicit TensorExpr(const A& a, const B& b = {}, const C& c = {}) : a_(a), b_(b), c_(c) {}
+  /// \endcond
 
+  /// Does not compile, and says why: only what has a name has a gradient.
   template <class X = T>
   ConstMatrixMap<X> grad() const {
     static_assert(detail::always_false<X>,
                   "gradtape: an unnamed expression has no gradient: name it, Tensor y = ...");
   }
+  /// Does not compile, and says why: it is computed when it gets a name.
   template <class X = T>
   ConstMatrixMap<X> value() const {
     static_assert(detail::always_false<X>,
                   "gradtape: a tensor expression is computed when it is named: Tensor y = ...");
   }
+
+  /// \cond  for the engine
 
   /// The tape of the operands; null if there are only parameters and numbers.
   detail::Recording<T>* recording() const {
@@ -154,6 +161,7 @@ class TensorExpr {
     if constexpr (arity > 2) trace_operand(c_, operands);
     return recording.tracer->record_elementwise(operands, detail::number_operation<Op, arity, T>);
   }
+  /// \endcond
 
  private:
   template <class X>

@@ -16,7 +16,7 @@ namespace gradtape {
 template <class T>
 class Var {
  public:
-  using Scalar = T;
+  using Scalar = T;  ///< the number type of its tape
   static_assert(std::is_floating_point_v<T> || detail::kind_of<T> == detail::Kind::dual ||
                     detail::kind_of<T> == detail::Kind::scalar,
                 "gradtape: a Var is one number: name a tensor formula Tensor y = ...");
@@ -26,6 +26,7 @@ class Var {
   /// A constant.
   template <Number N>
   [[gnu::always_inline]] constexpr Var(N value) : value_(static_cast<T>(value)) {}
+  /// A constant of a nested type: a number of the inner tape, or a dual number.
   [[gnu::always_inline]] constexpr Var(const T& value) requires(!Number<T>) : value_(value) {}
 
   /// Records an expression as one node.
@@ -35,6 +36,7 @@ class Var {
       [[gnu::always_inline]] Var(const E& e) {
     record(e);
   }
+  /// From now on the handle names a new node, that of the expression; the old one is as it was.
   template <class E>
   requires(detail::kind_of<E> == detail::Kind::scalar && std::is_same_v<detail::scalar_of<E>, T>)
       [[gnu::always_inline]] Var&
@@ -42,9 +44,12 @@ class Var {
     record(e);
     return *this;
   }
+  /// Another handle to the same node; nothing is recorded.
   Var(const Var&) = default;
+  /// From now on the handle names the other node; nothing is recorded.
   Var& operator=(const Var&) = default;
 
+  /// The number, known as soon as it is recorded.
   const T& value() const { return value_; }
 
   /// d loss / d this, as the last `backward` of the tape found it; 0 if the loss does not depend on
@@ -67,6 +72,8 @@ class Var {
     return *this;
   }
 
+  ///@{
+  /// As `y = y + x` and so on: records a new node, which the handle names from then on.
   template <FormulaPart X>
   [[gnu::always_inline]] Var& operator+=(const X& x) {
     return *this = *this + x;
@@ -83,6 +90,7 @@ class Var {
   [[gnu::always_inline]] Var& operator/=(const X& x) {
     return *this = *this / x;
   }
+  ///@}
 
  private:
   friend class Tape<T>;
@@ -136,8 +144,10 @@ class Var {
   detail::Place place_;
 };
 
+/// `Var y = a * b;` has the number type of its operands.
 template <class Op, class A, class B, class C>
 Var(const ScalarExpr<Op, A, B, C>&) -> Var<typename A::Scalar>;
+/// `Var x = 2;` is a constant of type double, `Var x = 2.0f;` one of type float.
 template <Number N>
 Var(N) -> Var<std::conditional_t<std::is_integral_v<N>, double, N>>;
 
