@@ -17,7 +17,7 @@ set(DOXYGEN_EXAMPLE_PATH "${PROJECT_SOURCE_DIR}/tests/reference")
 
 # The engine is no part of it, nor is what Eigen asks of a number type.
 set(DOXYGEN_EXCLUDE_SYMBOLS detail detail::* Eigen)
-set(DOXYGEN_INPUT_FILTER "sed -f '${PROJECT_SOURCE_DIR}/.cmake/reference.sed'")
+set(DOXYGEN_INPUT_FILTER "awk -f '${PROJECT_SOURCE_DIR}/.cmake/reference.awk'")
 set(DOXYGEN_JAVADOC_AUTOBRIEF YES)
 set(DOXYGEN_DISTRIBUTE_GROUP_DOC YES)
 set(DOXYGEN_BUILTIN_STL_SUPPORT YES)

@@ -66,3 +66,23 @@
 #include "io/graph.hpp"
 #include "io/svg.hpp"
 #include "io/summary.hpp"
+
+/// \namespace gradtape
+/// The tape, scalars, tensors, parameters, and the operations on them.
+/// \namespace gradtape::op
+/// Element-wise operations, one struct each (core/operation.hpp): `elementwise<op::Tanh>(x)` is
+/// `tanh(x)`.
+/// \namespace gradtape::nn
+/// Layers, a file each.
+/// \namespace gradtape::nn::initialize
+/// Values of parameters before training.
+/// \namespace gradtape::optim
+/// Optimizers.
+/// \namespace gradtape::optim::schedule
+/// Learning rates as functions of the number of steps.
+/// \namespace gradtape::data
+/// Tables, parts for training and testing, batches.
+/// \namespace gradtape::text
+/// From texts to numbers, and n-gram models to compare with.
+/// \namespace gradtape::io
+/// Files and drawings.

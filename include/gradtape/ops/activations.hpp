@@ -224,39 +224,48 @@ struct Hardtanh {
 
 }  // namespace op
 
+/// \copydoc gradtape::op::Softplus
 template <Entity A>
 [[gnu::always_inline]] inline auto softplus(const A& x) {
   return detail::apply<op::Softplus>(x);
 }
+/// \copydoc gradtape::op::LogSigmoid
 template <Entity A>
 [[gnu::always_inline]] inline auto log_sigmoid(const A& x) {
   return detail::apply<op::LogSigmoid>(x);
 }
+/// \copydoc gradtape::op::Relu
 template <Entity A>
 [[gnu::always_inline]] inline auto relu(const A& x) {
   return detail::apply<op::Relu>(x);
 }
+/// \copydoc gradtape::op::Gelu
 template <Entity A>
 [[gnu::always_inline]] inline auto gelu(const A& x) {
   return detail::apply<op::Gelu>(x);
 }
+/// \copydoc gradtape::op::GeluTanh
 template <Entity A>
 [[gnu::always_inline]] inline auto gelu_tanh(const A& x) {
   return detail::apply<op::GeluTanh>(x);
 }
+/// \copydoc gradtape::op::Silu
 template <Entity A>
 [[gnu::always_inline]] inline auto silu(const A& x) {
   return detail::apply<op::Silu>(x);
 }
+/// \copydoc gradtape::op::Hardtanh
 template <Entity A>
 [[gnu::always_inline]] inline auto hardtanh(const A& x) {
   return detail::apply<op::Hardtanh>(x);
 }
+/// \copydoc gradtape::op::LeakyRelu
 template <class A, class B = double>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto leaky_relu(const A& x, const B& slope = 0.01) {
   return detail::apply<op::LeakyRelu>(x, slope);
 }
+/// \copydoc gradtape::op::Elu
 template <class A, class B = double>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto elu(const A& x, const B& alpha = 1) {

@@ -20,7 +20,7 @@ using detail::MinusOne;
 using detail::One;
 using detail::select;
 
-/// y = a + b
+/// y = a + b,  a_bar += y_bar,  b_bar += y_bar
 struct Add {
   static constexpr std::string_view name = "add";
   static constexpr bool finite_slopes = true;
@@ -38,7 +38,7 @@ struct Add {
   }
 };
 
-/// y = a - b
+/// y = a - b,  a_bar += y_bar,  b_bar -= y_bar
 struct Subtract {
   static constexpr std::string_view name = "subtract";
   static constexpr bool finite_slopes = true;
@@ -56,7 +56,7 @@ struct Subtract {
   }
 };
 
-/// y = a b
+/// y = a b,  a_bar += y_bar b,  b_bar += y_bar a
 struct Multiply {
   static constexpr std::string_view name = "multiply";
   static constexpr bool finite_slopes = true;
@@ -91,7 +91,7 @@ struct Divide {
   }
 };
 
-/// y = -x
+/// y = -x,  x_bar -= y_bar
 struct Negate {
   static constexpr std::string_view name = "negate";
   static constexpr bool finite_slopes = true;
@@ -105,7 +105,7 @@ struct Negate {
   }
 };
 
-/// y = x^2
+/// y = x^2,  x_bar += 2 y_bar x
 struct Square {
   static constexpr std::string_view name = "square";
   static constexpr bool finite_slopes = true;
@@ -132,6 +132,15 @@ struct Reciprocal {
   }
 };
 
+/// The sign of x: -1, 0 or 1; a constant.  NaN gives NaN.
+struct Sign {
+  static constexpr std::string_view name = "sign";
+  template <class X>
+  static X value(const X& x) {
+    return lanewise([](auto v) { return v > 0 ? decltype(v)(1) : v < 0 ? decltype(v)(-1) : v; }, x);
+  }
+};
+
 /// y = |x|, derivative 0 at 0.
 struct Abs {
   static constexpr std::string_view name = "abs";
@@ -142,26 +151,15 @@ struct Abs {
     return abs(x);
   }
   template <class X>
-  static X partial(const X& x, const X&);
-};
-
-/// The sign of x: -1, 0 or 1; a constant.  NaN gives NaN.
-struct Sign {
-  static constexpr std::string_view name = "sign";
-  template <class X>
-  static X value(const X& x) {
-    return lanewise([](auto v) { return v > 0 ? decltype(v)(1) : v < 0 ? decltype(v)(-1) : v; }, x);
+  static X partial(const X& x, const X&) {
+    return evaluate<Sign>(x);
   }
 };
-
-template <class X>
-X Abs::partial(const X& x, const X&) {
-  return evaluate<Sign>(x);
-}
 
 // Comparisons of tensors: 1 where they hold, 0 elsewhere; constants.  (Comparisons of scalars are
 // plain bools.)
 
+/// y = 1 where a < b, else 0.
 struct Less {
   static constexpr std::string_view name = "less";
   template <class X>
@@ -169,6 +167,7 @@ struct Less {
     return select(a < b, X(Literal<X>(1)), X(Literal<X>(0)));
   }
 };
+/// y = 1 where a <= b, else 0.
 struct LessEqual {
   static constexpr std::string_view name = "less_equal";
   template <class X>
@@ -176,6 +175,7 @@ struct LessEqual {
     return select(a <= b, X(Literal<X>(1)), X(Literal<X>(0)));
   }
 };
+/// y = 1 where a = b, else 0.
 struct Equal {
   static constexpr std::string_view name = "equal";
   template <class X>
@@ -183,6 +183,7 @@ struct Equal {
     return select(a == b, X(Literal<X>(1)), X(Literal<X>(0)));
   }
 };
+/// y = 1 where a and b differ, else 0.
 struct NotEqual {
   static constexpr std::string_view name = "not_equal";
   template <class X>
@@ -193,30 +194,36 @@ struct NotEqual {
 
 }  // namespace op
 
+/// \copydoc gradtape::op::Add
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto operator+(const A& a, const B& b) {
   return detail::apply<op::Add>(a, b);
 }
+/// \copydoc gradtape::op::Subtract
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto operator-(const A& a, const B& b) {
   return detail::apply<op::Subtract>(a, b);
 }
+/// \copydoc gradtape::op::Multiply
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto operator*(const A& a, const B& b) {
   return detail::apply<op::Multiply>(a, b);
 }
+/// \copydoc gradtape::op::Divide
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto operator/(const A& a, const B& b) {
   return detail::apply<op::Divide>(a, b);
 }
+/// \copydoc gradtape::op::Negate
 template <Entity A>
 [[gnu::always_inline]] inline auto operator-(const A& a) {
   return detail::apply<op::Negate>(a);
 }
+/// The operand itself: nothing is recorded.
 template <Entity A>
 requires std::is_copy_constructible_v<A>
 [[gnu::always_inline]] inline A operator+(const A& a) { return a; }
@@ -238,6 +245,9 @@ inline constexpr bool has_tensor = (TensorEntity<X> || ...);
 
 }  // namespace detail
 
+///@{
+/// With a tensor: 1 where it holds and 0 elsewhere, as a constant.  Of scalars and numbers: a bool,
+/// from their values.  NaN is neither less than, nor equal to anything.
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto operator<(const A& a, const B& b) {
@@ -280,23 +290,29 @@ requires Operands<A, B>
     return detail::compared(a) != detail::compared(b);
   }
 }
+///@}
 
+/// \copydoc gradtape::op::Square
 template <Entity A>
 [[gnu::always_inline]] inline auto square(const A& x) {
   return detail::apply<op::Square>(x);
 }
+/// \copydoc gradtape::op::Reciprocal
 template <Entity A>
 [[gnu::always_inline]] inline auto reciprocal(const A& x) {
   return detail::apply<op::Reciprocal>(x);
 }
+/// \copydoc gradtape::op::Abs
 template <Entity A>
 [[gnu::always_inline]] inline auto abs(const A& x) {
   return detail::apply<op::Abs>(x);
 }
+/// As `abs`.
 template <Entity A>
 [[gnu::always_inline]] inline auto fabs(const A& x) {
   return detail::apply<op::Abs>(x);
 }
+/// \copydoc gradtape::op::Sign
 template <Entity A>
 [[gnu::always_inline]] inline auto sign(const A& x) {
   return detail::apply<op::Sign>(x);

@@ -27,8 +27,8 @@ struct CrossEntropyOptions {
 /// Options of `nll`.
 template <class T>
 struct NllOptions {
-  Index ignore_index = -100;
-  std::span<const T> class_weights{};
+  Index ignore_index = -100;           ///< samples of this target contribute nothing
+  std::span<const T> class_weights{};  ///< one for each class; none: all 1
 };
 
 namespace detail {
@@ -273,18 +273,18 @@ auto record_softmax_cross_entropy(const Tensor<T>& z, const Tensor<T>& q, R redu
 
 }  // namespace detail
 
-/// Cross-entropy of softmax(z) and one class for each column.   z (V,n), targets (n) -> scalar or
-/// (n)
+///@{
+/// Cross-entropy of softmax(z) and one class for each column.
+///     z (V,n), targets (n) -> scalar or (n)
 ///     l_i = -w_t log softmax(z_i)_t,  z_bar_i += l_bar_i w_t (softmax(z_i) - onehot(t)),  t = t_i
 /// A mean divides by the sum of w_t over the samples that are not ignored (their number, without
 /// class weights); where that is 0, loss and gradient are 0 (PyTorch: NaN).  Label smoothing eps
 /// replaces the one-hot target by (1 - eps) onehot + eps / V, before weighting each class's share
-/// with w. Exact for any finite z, also with the wrong label; the losses of a column without
-/// softmax are NaN. Targets may be any `Indices`. Source: Szegedy et al. (2016), Rethinking the
-/// Inception architecture, section 7, for smoothing.
-/// \throws ShapeError if a target is not a class,
-/// or their number is not that of the columns; DomainError for the mean of an empty batch or a
-/// smoothing outside of [0, 1].
+/// with w.  Exact for any finite z, also with the wrong label; the losses of a column without
+/// softmax are NaN.  Targets may be any `Indices`.
+/// Source: Szegedy et al. (2016), Rethinking the Inception architecture, section 7, for smoothing.
+/// \throws ShapeError if a target is not a class, or their number is not that of the columns;
+///         DomainError for the mean of an empty batch or a smoothing outside of [0, 1].
 template <TensorEntity X, Indices I = std::initializer_list<Index>, Reduction R = reduce::Mean>
 auto softmax_cross_entropy(const X& logits, const I& targets,
                            const CrossEntropyOptions<typename X::Scalar>& options,
@@ -306,6 +306,7 @@ auto softmax_cross_entropy(const X& logits, const I& targets, R reduction = {}) 
   return softmax_cross_entropy(logits, targets, CrossEntropyOptions<typename X::Scalar>{},
                                reduction);
 }
+///@}
 
 /// Cross-entropy of softmax(z) and a distribution for each column.   z (V,n), q (V,n)
 ///     l_i = -sum_j q_ji log softmax(z_i)_j,    z_bar += l_bar (softmax(z) sum_j q_j - q),
@@ -330,8 +331,10 @@ requires(!Indices<Y>) auto softmax_cross_entropy(const X& logits, const Y& distr
                                               reduction);
 }
 
-/// Negative log-likelihood.  l_i = -w_t log_p_ti, t = t_i.   log_p (V,n), targets (n) -> scalar or
-/// (n) Mean, weights, ignored samples and errors are those of `softmax_cross_entropy`.
+///@{
+/// Negative log-likelihood.  l_i = -w_t log_p_ti, t = t_i.
+///     log_p (V,n), targets (n) -> scalar or (n)
+/// Mean, weights, ignored samples and errors are those of `softmax_cross_entropy`.
 template <TensorEntity X, Indices I = std::initializer_list<Index>, Reduction R = reduce::Mean>
 auto nll(const X& log_probabilities, const I& targets,
          const NllOptions<typename X::Scalar>& options, R reduction = {}) {
@@ -361,5 +364,6 @@ template <TensorEntity X, Indices I = std::initializer_list<Index>, Reduction R 
 auto nll(const X& log_probabilities, const I& targets, R reduction = {}) {
   return nll(log_probabilities, targets, NllOptions<typename X::Scalar>{}, reduction);
 }
+///@}
 
 }  // namespace gradtape

@@ -215,47 +215,58 @@ struct Hypot {
 
 }  // namespace op
 
+/// \copydoc gradtape::op::Exp
 template <Entity A>
 [[gnu::always_inline]] inline auto exp(const A& x) {
   return detail::apply<op::Exp>(x);
 }
+/// \copydoc gradtape::op::Exp2
 template <Entity A>
 [[gnu::always_inline]] inline auto exp2(const A& x) {
   return detail::apply<op::Exp2>(x);
 }
+/// \copydoc gradtape::op::Expm1
 template <Entity A>
 [[gnu::always_inline]] inline auto expm1(const A& x) {
   return detail::apply<op::Expm1>(x);
 }
+/// \copydoc gradtape::op::Log
 template <Entity A>
 [[gnu::always_inline]] inline auto log(const A& x) {
   return detail::apply<op::Log>(x);
 }
+/// \copydoc gradtape::op::Log2
 template <Entity A>
 [[gnu::always_inline]] inline auto log2(const A& x) {
   return detail::apply<op::Log2>(x);
 }
+/// \copydoc gradtape::op::Log10
 template <Entity A>
 [[gnu::always_inline]] inline auto log10(const A& x) {
   return detail::apply<op::Log10>(x);
 }
+/// \copydoc gradtape::op::Log1p
 template <Entity A>
 [[gnu::always_inline]] inline auto log1p(const A& x) {
   return detail::apply<op::Log1p>(x);
 }
+/// \copydoc gradtape::op::Sqrt
 template <Entity A>
 [[gnu::always_inline]] inline auto sqrt(const A& x) {
   return detail::apply<op::Sqrt>(x);
 }
+/// \copydoc gradtape::op::Cbrt
 template <Entity A>
 [[gnu::always_inline]] inline auto cbrt(const A& x) {
   return detail::apply<op::Cbrt>(x);
 }
+/// \copydoc gradtape::op::Pow
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto pow(const A& a, const B& b) {
   return detail::apply<op::Pow>(a, b);
 }
+/// \copydoc gradtape::op::Hypot
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto hypot(const A& a, const B& b) {

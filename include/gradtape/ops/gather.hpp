@@ -51,7 +51,7 @@ constexpr bool is_indices() {
 
 /// An index whose entry is a constant: it gets no gradient from lookups.  Negative: there is none.
 struct Padding {
-  Index index = -1;
+  Index index = -1;  ///< of the row or column that is looked up
 };
 
 /// Integers that pick something: an Eigen vector or matrix of them, or a contiguous range such as

@@ -22,14 +22,15 @@ namespace gradtape {
 
 /// What becomes of the losses of the elements or samples.
 namespace reduce {
-struct Mean {};
-struct Sum {};
-struct None {};
-inline constexpr Mean mean{};
-inline constexpr Sum sum{};
-inline constexpr None none{};
+struct Mean {};                ///< the type of `mean`
+struct Sum {};                 ///< the type of `sum`
+struct None {};                ///< the type of `none`
+inline constexpr Mean mean{};  ///< one number: their sum by their number, or by their weights
+inline constexpr Sum sum{};    ///< one number, 0 of nothing
+inline constexpr None none{};  ///< a tensor of all of them
 }  // namespace reduce
 
+/// One of `reduce::mean`, `reduce::sum` and `reduce::none`.
 template <class R>
 concept Reduction = std::is_same_v<R, reduce::Mean> || std::is_same_v<R, reduce::Sum> ||
     std::is_same_v<R, reduce::None>;
@@ -359,6 +360,7 @@ auto binary_cross_entropy_with_logits(const X& z, const Y& target, R reduction =
   return detail::elementwise_loss<op::BinaryCrossEntropyWithLogits>(z, target, reduction, weights);
 }
 
+///@{
 /// The same of one scalar, and a scalar or a number as its target: an expression.
 template <ScalarEntity X, class Y>
 requires(ScalarEntity<Y> || Number<Y>) auto binary_cross_entropy(const X& p, const Y& target) {
@@ -369,5 +371,6 @@ requires(ScalarEntity<Y> || Number<Y>) auto binary_cross_entropy_with_logits(con
                                                                              const Y& target) {
   return detail::apply<op::BinaryCrossEntropyWithLogits>(z, target);
 }
+///@}
 
 }  // namespace gradtape

@@ -48,8 +48,9 @@ Tensor<T> record_transpose(const Tensor<T>& x) {
 template <class X>
 class Transposed {
  public:
-  using Scalar = typename X::Scalar;
+  using Scalar = typename X::Scalar;  ///< the number type of the tape
 
+  /// As `transpose(x)`; a parameter is referred to and must outlive it.
   explicit Transposed(const X& x) : x_(hold(x)) {}
 
   /// What was transposed.
@@ -60,6 +61,7 @@ class Transposed {
       return x_;
     }
   }
+  /// \cond  for the engine
   detail::Recording<Scalar>* recording() const { return detail::recording_of(original()); }
   Tensor<Scalar> record() const {
     return record_on(detail::common_recording("transpose", original()));
@@ -70,6 +72,7 @@ class Transposed {
   void collect(detail::FusedOperands<Scalar>& operands) const {
     operands.add(record_on(operands.recording));
   }
+  /// \endcond
 
  private:
   static constexpr bool is_parameter = std::is_same_v<X, Parameter<Scalar>>;
@@ -85,6 +88,7 @@ class Transposed {
   std::conditional_t<is_parameter, const X*, X> x_;
 };
 
+/// `Tensor y = transpose(x);` records the copy.
 template <class X>
 Tensor(const Transposed<X>&) -> Tensor<typename X::Scalar>;
 

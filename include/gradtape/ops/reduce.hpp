@@ -17,8 +17,9 @@ namespace gradtape {
 
 /// Whether a reduced dimension stays, with size 1, so that the result broadcasts with the operand.
 struct KeepDims {
-  bool value = false;
+  bool value = false;  ///< true: [m, n] becomes [1, n], not [n]
 };
+/// Keeps it: `sum(x, Dim(0), keep_dims)`.
 inline constexpr KeepDims keep_dims{true};
 
 namespace detail {
@@ -282,6 +283,7 @@ template <TensorEntity X>
 auto sum(const X& x) {
   return detail::scaled_sum("sum", detail::as_tensor("sum", x), 1);
 }
+/// The same along a dimension: [m, n] -> [n] for Dim(0), [m] for Dim(1).
 /// \throws ShapeError if there is no such dimension; so do all reductions below.
 template <TensorEntity X>
 auto sum(const X& x, Dim dim, KeepDims keep = {}) {
@@ -290,6 +292,7 @@ auto sum(const X& x, Dim dim, KeepDims keep = {}) {
   });
 }
 
+///@{
 /// Mean.  y = 1/n sum_i x_i,  x_bar_i += y_bar / n
 /// \throws DomainError if there are no elements.
 template <TensorEntity X>
@@ -305,7 +308,9 @@ auto mean(const X& x, Dim dim, KeepDims keep = {}) {
     return detail::scaled_sum("mean", t, d, keep, t.shape()[d]);
   });
 }
+///@}
 
+///@{
 /// Product.  y = prod_i x_i,  x_bar_i += y_bar prod_{j != i} x_j, right with any number of zeros.
 /// Of no elements 1.
 template <TensorEntity X>
@@ -321,7 +326,9 @@ auto prod(const X& x, Dim dim, KeepDims keep = {}) {
     return detail::reduce(t, d, keep, detail::Prod<T>{t.tape().workspace(t.shape()[d])});
   });
 }
+///@}
 
+///@{
 /// Largest element; its derivative goes to the first position at a tie.  The first NaN is the
 /// result, and its derivative NaN.
 /// \throws DomainError if there are no elements.
@@ -333,7 +340,9 @@ template <TensorEntity X>
 auto max(const X& x, Dim dim, KeepDims keep = {}) {
   return detail::reduce_as<detail::Extreme<detail::GreaterFirst>>(x, dim, keep);
 }
+///@}
 
+///@{
 /// Smallest element; as `max`.
 template <TensorEntity X>
 auto min(const X& x) {
@@ -343,6 +352,7 @@ template <TensorEntity X>
 auto min(const X& x, Dim dim, KeepDims keep = {}) {
   return detail::reduce_as<detail::Extreme<detail::LessFirst>>(x, dim, keep);
 }
+///@}
 
 /// Running sum along a dimension.  y_i = sum_{j <= i} x_j,  x_bar_j += sum_{i >= j} y_bar_i
 template <TensorEntity X>
@@ -416,6 +426,7 @@ template <TensorEntity X>
 Index argmin(const X& x) {
   return detail::position_of<detail::LessFirst>("argmin", x);
 }
+/// Positions along a dimension; as `argmax`.
 template <TensorEntity X>
 Eigen::Matrix<Index, Eigen::Dynamic, 1> argmin(const X& x, Dim dim) {
   return detail::positions_of<detail::LessFirst>("argmin", x, dim);

@@ -8,7 +8,7 @@
 namespace gradtape {
 namespace op {
 
-/// Rounded down; a constant, as are the next three.
+/// Rounded down; a constant.
 struct Floor {
   static constexpr std::string_view name = "floor";
   template <class X>
@@ -16,7 +16,7 @@ struct Floor {
     return lanewise([](auto v) { return std::floor(v); }, x);
   }
 };
-/// Rounded up.
+/// Rounded up; a constant.
 struct Ceil {
   static constexpr std::string_view name = "ceil";
   template <class X>
@@ -24,7 +24,7 @@ struct Ceil {
     return lanewise([](auto v) { return std::ceil(v); }, x);
   }
 };
-/// Rounded to nearest, half away from zero.
+/// Rounded to nearest, half away from zero; a constant.
 struct Round {
   static constexpr std::string_view name = "round";
   template <class X>
@@ -32,7 +32,7 @@ struct Round {
     return lanewise([](auto v) { return std::round(v); }, x);
   }
 };
-/// Rounded towards zero.
+/// Rounded towards zero; a constant.
 struct Trunc {
   static constexpr std::string_view name = "trunc";
   template <class X>
@@ -183,27 +183,33 @@ struct Copysign {
 
 }  // namespace op
 
+/// \copydoc gradtape::op::Floor
 template <Entity A>
 [[gnu::always_inline]] inline auto floor(const A& x) {
   return detail::apply<op::Floor>(x);
 }
+/// \copydoc gradtape::op::Ceil
 template <Entity A>
 [[gnu::always_inline]] inline auto ceil(const A& x) {
   return detail::apply<op::Ceil>(x);
 }
+/// \copydoc gradtape::op::Round
 template <Entity A>
 [[gnu::always_inline]] inline auto round(const A& x) {
   return detail::apply<op::Round>(x);
 }
+/// \copydoc gradtape::op::Trunc
 template <Entity A>
 [[gnu::always_inline]] inline auto trunc(const A& x) {
   return detail::apply<op::Trunc>(x);
 }
+/// \copydoc gradtape::op::Max
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto max(const A& a, const B& b) {
   return detail::apply<op::Max>(a, b);
 }
+/// \copydoc gradtape::op::Min
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto min(const A& a, const B& b) {
@@ -211,26 +217,32 @@ requires Operands<A, B>
 }
 // Of two operands of one type std::max would be taken by `using std::max; max(x, y)` of generic
 // code, were these not more specialised.
+
+/// \copydoc gradtape::op::Max
 template <template <class...> class Handle, class... T>
 requires Entity<Handle<T...>>
 [[gnu::always_inline]] inline auto max(const Handle<T...>& a, const Handle<T...>& b) {
   return detail::apply<op::Max>(a, b);
 }
+/// \copydoc gradtape::op::Min
 template <template <class...> class Handle, class... T>
 requires Entity<Handle<T...>>
 [[gnu::always_inline]] inline auto min(const Handle<T...>& a, const Handle<T...>& b) {
   return detail::apply<op::Min>(a, b);
 }
+/// As `max`: NaN in either operand gives NaN, unlike std::fmax.
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto fmax(const A& a, const B& b) {
   return detail::apply<op::Max>(a, b);
 }
+/// As `min`: NaN in either operand gives NaN, unlike std::fmin.
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto fmin(const A& a, const B& b) {
   return detail::apply<op::Min>(a, b);
 }
+/// \copydoc gradtape::op::Clamp
 template <class A, class L, class H>
 requires Operands<A, L, H>
 [[gnu::always_inline]] inline auto clamp(const A& x, const L& low, const H& high) {
@@ -243,16 +255,19 @@ requires Operands<C, A, B>
 [[gnu::always_inline]] inline auto where(const C& c, const A& a, const B& b) {
   return detail::apply<op::Where>(c, a, b);
 }
+/// \copydoc gradtape::op::Fmod
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto fmod(const A& a, const B& b) {
   return detail::apply<op::Fmod>(a, b);
 }
+/// \copydoc gradtape::op::Remainder
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto remainder(const A& a, const B& b) {
   return detail::apply<op::Remainder>(a, b);
 }
+/// \copydoc gradtape::op::Copysign
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto copysign(const A& a, const B& b) {

@@ -301,6 +301,7 @@ auto rows(const X& x, Index start, Index n) {
   return detail::slice("rows", t, detail::index_of("rows", Dim(0), t.rank()), start, n);
 }
 
+///@{
 /// Tensors one after another along a dimension: a list in braces, a vector, an array or a span of
 /// them.  The same tensor may appear more than once.  Expressions in a list need the scalar type:
 /// `concat<double>({a, 2 * b}, Dim(0))`.
@@ -313,7 +314,9 @@ template <detail::TensorRange Tensors>
 auto concat(const Tensors& tensors, Dim dim) {
   return detail::concat_all<detail::scalar_of<detail::element_of<Tensors>>>(tensors, dim);
 }
+///@}
 
+///@{
 /// Tensors of one shape side by side along a new dimension of the result, by default the last:
 /// n vectors [m] give [m, n].
 /// \throws ShapeError if there are none, if their shapes differ, or if the rank is 4 already.
@@ -325,6 +328,7 @@ template <detail::TensorRange Tensors>
 auto stack(const Tensors& tensors, Dim dim = Dim(-1)) {
   return detail::stack_all<detail::scalar_of<detail::element_of<Tensors>>>(tensors, dim);
 }
+///@}
 
 /// The tensor `count` times one after another along a dimension.  X_bar += sum of the copies'
 /// adjoints.

@@ -238,35 +238,44 @@ struct Logaddexp {
 
 }  // namespace op
 
+/// \copydoc gradtape::op::Erf
 template <Entity A>
 [[gnu::always_inline]] inline auto erf(const A& x) {
   return detail::apply<op::Erf>(x);
 }
+/// \copydoc gradtape::op::Erfc
 template <Entity A>
 [[gnu::always_inline]] inline auto erfc(const A& x) {
   return detail::apply<op::Erfc>(x);
 }
+/// \copydoc gradtape::op::Lgamma
 template <Entity A>
 [[gnu::always_inline]] inline auto lgamma(const A& x) {
   return detail::apply<op::Lgamma>(x);
 }
+/// y = psi(x), the derivative of ln Gamma,  x_bar += y_bar trigamma(x).  -inf at 0, NaN at -1, -2, ...
 template <Entity A>
 [[gnu::always_inline]] inline auto digamma(const A& x) {
   return detail::apply<op::Polygamma<0>>(x);
 }
+/// y = psi'(x), the second derivative of ln Gamma,  x_bar += y_bar psi''(x).  +inf at 0, NaN at -1,
+/// -2, ...
 template <Entity A>
 [[gnu::always_inline]] inline auto trigamma(const A& x) {
   return detail::apply<op::Polygamma<1>>(x);
 }
+/// \copydoc gradtape::op::Sigmoid
 template <Entity A>
 [[gnu::always_inline]] inline auto sigmoid(const A& x) {
   return detail::apply<op::Sigmoid>(x);
 }
+/// \copydoc gradtape::op::Xlogy
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto xlogy(const A& a, const B& b) {
   return detail::apply<op::Xlogy>(a, b);
 }
+/// \copydoc gradtape::op::Logaddexp
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto logaddexp(const A& a, const B& b) {

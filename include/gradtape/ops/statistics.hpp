@@ -10,8 +10,9 @@ namespace gradtape {
 /// What is subtracted from the number of elements in a variance: 1 for the unbiased estimate from a
 /// sample, 0 for the variance of the elements themselves.
 struct Correction {
+  /// Must be below the number of elements, which the operation checks.
   explicit constexpr Correction(Index subtracted) : value(subtracted) {}
-  Index value;
+  Index value;  ///< c, where a sum of squares is divided by n - c
 };
 
 namespace detail {
@@ -148,6 +149,7 @@ Index variance_divisor(std::string_view operation, const Tensor<T>& x, Index n,
 
 }  // namespace detail
 
+///@{
 /// y = log sum_i exp(x_i),  x_bar_i += y_bar exp(x_i) / sum_j exp(x_j), without overflow.  Entries
 /// of -inf weigh nothing; if all are, or if there are none, y = -inf with derivative 0.  With k
 /// entries of inf y = inf, and the derivative to each of them is 1/k.
@@ -159,7 +161,9 @@ template <TensorEntity X>
 auto logsumexp(const X& x, Dim dim, KeepDims keep = {}) {
   return detail::reduce_as<detail::LogSumExp>(x, dim, keep);
 }
+///@}
 
+///@{
 /// Variance, with correction c.  y = sum_i (x_i - mean)^2 / (n - c),
 /// x_bar_i += y_bar 2 (x_i - mean) / (n - c)
 /// \throws DomainError unless n > c.
@@ -180,7 +184,9 @@ template <TensorEntity X>
 auto var(const X& x, Dim dim, Correction correction = Correction(1)) {
   return var(x, dim, KeepDims(), correction);
 }
+///@}
 
+///@{
 /// Standard deviation, the root of `var`.  x_bar_i += y_bar (x_i - mean) / ((n - c) y); where all
 /// elements are equal the derivative is 0.
 /// \throws DomainError unless n > c.
@@ -201,7 +207,9 @@ template <TensorEntity X>
 auto stddev(const X& x, Dim dim, Correction correction = Correction(1)) {
   return stddev(x, dim, KeepDims(), correction);
 }
+///@}
 
+///@{
 /// Euclidean norm.  y = sqrt(sum_i x_i^2),  x_bar_i += y_bar x_i / y, and 0 where y = 0.  Right
 /// also where the squares would overflow or vanish.
 template <TensorEntity X>
@@ -212,5 +220,6 @@ template <TensorEntity X>
 auto norm(const X& x, Dim dim, KeepDims keep = {}) {
   return detail::reduce_as<detail::Norm>(x, dim, keep);
 }
+///@}
 
 }  // namespace gradtape

@@ -229,55 +229,68 @@ struct Atanh {
 
 }  // namespace op
 
+/// \copydoc gradtape::op::Sin
 template <Entity A>
 [[gnu::always_inline]] inline auto sin(const A& x) {
   return detail::apply<op::Sin>(x);
 }
+/// \copydoc gradtape::op::Cos
 template <Entity A>
 [[gnu::always_inline]] inline auto cos(const A& x) {
   return detail::apply<op::Cos>(x);
 }
+/// \copydoc gradtape::op::Tan
 template <Entity A>
 [[gnu::always_inline]] inline auto tan(const A& x) {
   return detail::apply<op::Tan>(x);
 }
+/// \copydoc gradtape::op::Asin
 template <Entity A>
 [[gnu::always_inline]] inline auto asin(const A& x) {
   return detail::apply<op::Asin>(x);
 }
+/// \copydoc gradtape::op::Acos
 template <Entity A>
 [[gnu::always_inline]] inline auto acos(const A& x) {
   return detail::apply<op::Acos>(x);
 }
+/// \copydoc gradtape::op::Atan
 template <Entity A>
 [[gnu::always_inline]] inline auto atan(const A& x) {
   return detail::apply<op::Atan>(x);
 }
+/// \copydoc gradtape::op::Atan2
 template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto atan2(const A& y, const B& x) {
   return detail::apply<op::Atan2>(y, x);
 }
+/// \copydoc gradtape::op::Sinh
 template <Entity A>
 [[gnu::always_inline]] inline auto sinh(const A& x) {
   return detail::apply<op::Sinh>(x);
 }
+/// \copydoc gradtape::op::Cosh
 template <Entity A>
 [[gnu::always_inline]] inline auto cosh(const A& x) {
   return detail::apply<op::Cosh>(x);
 }
+/// \copydoc gradtape::op::Tanh
 template <Entity A>
 [[gnu::always_inline]] inline auto tanh(const A& x) {
   return detail::apply<op::Tanh>(x);
 }
+/// \copydoc gradtape::op::Asinh
 template <Entity A>
 [[gnu::always_inline]] inline auto asinh(const A& x) {
   return detail::apply<op::Asinh>(x);
 }
+/// \copydoc gradtape::op::Acosh
 template <Entity A>
 [[gnu::always_inline]] inline auto acosh(const A& x) {
   return detail::apply<op::Acosh>(x);
 }
+/// \copydoc gradtape::op::Atanh
 template <Entity A>
 [[gnu::always_inline]] inline auto atanh(const A& x) {
   return detail::apply<op::Atanh>(x);
