@@ -6,6 +6,9 @@
 /^}  \/\/ namespace op$/ { in_operations = 0 }
 /^struct .*{$/ && (in_operations || /Rule {$/) { hides = 1; print $0 " /** \\cond */"; next }
 /^};$/ && hides { hides = 0; print "/** \\endcond */ };"; next }
+# So do models, by nn/module.hpp, with their function `members`.
+/^  void members\(auto&&/ { naming = 1; $0 = "/** \\cond */" $0 }
+naming && /^  }$|}$/ { naming = 0; print $0 " /** \\endcond */"; next }
 
 # Indented lines of a paragraph are formulas, and stay lines; wide gaps within a line stay gaps.
 # After an empty line they are a block of code, which Doxygen knows.

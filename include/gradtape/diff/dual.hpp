@@ -6,8 +6,8 @@
 ///
 /// The operations are those of the tape (ops/), so that both modes share every formula.  On a tape
 /// of duals, `Tape<Dual<double>>`, one backward sweep gives gradients and their directional
-/// derivatives: Hessian times vector. Source: Griewank and Walther (2008), Evaluating Derivatives,
-/// chapter 3.1.
+/// derivatives: Hessian times vector.
+/// Source: Griewank and Walther (2008), Evaluating Derivatives, chapter 3.1.
 
 #include <iosfwd>
 #include <limits>
@@ -20,10 +20,13 @@ namespace gradtape {
 template <class U>
 class Dual {
  public:
-  using Scalar = U;
+  using Scalar = U;  ///< of value and tangent: double, or a Dual or Var for higher derivatives
 
+  /// The constant 0.
   constexpr Dual() = default;
+  /// A constant.
   constexpr Dual(const U& value) : value_(value) {}
+  /// `Dual x(3.0, 1.0)` is the variable of d/dx at 3: a direction is given by the tangents.
   constexpr Dual(const U& value, const U& tangent) : value_(value), tangent_(tangent) {}
   /// Of any number, or of a scalar expression if U is a Var.
   template <class X>
@@ -31,9 +34,13 @@ class Dual {
            std::is_convertible_v<X, U>) constexpr Dual(const X& value)
       : value_(static_cast<U>(value)) {}
 
+  /// f(v), as if computed without derivatives.
   const U& value() const { return value_; }
+  /// The derivative of f along the direction.
   const U& tangent() const { return tangent_; }
 
+  ///@{
+  /// As `y = y + x` and so on.
   template <FormulaPart X>
   Dual& operator+=(const X& x) {
     return *this = *this + x;
@@ -50,6 +57,7 @@ class Dual {
   Dual& operator/=(const X& x) {
     return *this = *this / x;
   }
+  ///@}
 
  private:
   U value_{}, tangent_{};

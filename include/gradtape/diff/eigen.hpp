@@ -11,8 +11,8 @@
 
 namespace gradtape {
 
-// The classification of generic code looks at the value alone.
-
+///@{
+/// What generic code asks of a number: of the value alone, whatever the derivatives are.
 template <class X>
 requires(ScalarEntity<X> || detail::kind_of<X> == detail::Kind::dual) bool isfinite(const X& x) {
   return std::isfinite(detail::primal(x.value()));
@@ -29,6 +29,7 @@ template <class X>
 requires(ScalarEntity<X> || detail::kind_of<X> == detail::Kind::dual) bool signbit(const X& x) {
   return std::signbit(detail::primal(x.value()));
 }
+///@}
 
 namespace detail {
 
@@ -115,7 +116,9 @@ requires(gradtape::detail::is_mixed_product<
 }  // namespace internal
 }  // namespace Eigen
 
+/// As of the number inside.
 template <class T>
 struct std::numeric_limits<gradtape::Var<T>> : std::numeric_limits<T> {};
+/// As of the number inside.
 template <class U>
 struct std::numeric_limits<gradtape::Dual<U>> : std::numeric_limits<U> {};

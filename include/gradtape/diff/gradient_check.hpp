@@ -20,10 +20,11 @@ namespace gradtape {
 
 /// An input of `check_gradients`: a name for the report, and where to check.
 struct CheckedInput {
-  std::string name;
-  Eigen::MatrixXd value;
+  std::string name;       ///< in the report
+  Eigen::MatrixXd value;  ///< where to check; f should be smooth there
 };
 
+/// When a gradient and the differences count as equal.
 struct CheckOptions {
   double tolerance = 1e-7;  ///< largest relative error
   double absolute = 1e-9;   ///< differences below pass as well: the derivative's share of rounding
@@ -33,11 +34,14 @@ struct CheckOptions {
 
 /// Where a gradient was held against differences, and which pair is furthest apart.
 struct CheckReport {
-  bool passed = true;
-  Index compared = 0;  ///< number of elements
-  std::string input;   ///< of the worst element
-  Index row = 0, column = 0;
-  double gradient = 0, difference = 0, relative_error = 0;
+  bool passed = true;         ///< whether all pairs agree; true if there are none
+  Index compared = 0;         ///< number of elements
+  std::string input;          ///< name of the one with the worst element
+  Index row = 0;              ///< of the worst element, from 0
+  Index column = 0;           ///< of the worst element, from 0
+  double gradient = 0;        ///< by the tape
+  double difference = 0;      ///< by finite differences
+  double relative_error = 0;  ///< |gradient - difference| / the larger; infinite for NaN
 
   /// One line: verdict, place, both values, relative error.
   std::string text() const {
@@ -49,6 +53,7 @@ struct CheckReport {
     return detail::concat("check_gradients: ", passed ? "passed" : "FAILED", " (", compared,
                           " elements), worst at ", input, "(", row, ", ", column, "): ", numbers);
   }
+  /// `passed`.
   explicit operator bool() const { return passed; }
   /// \throws DomainError with the report unless the check passed.
   void require() const {
@@ -120,9 +125,11 @@ double difference(F&& f, double x, const CheckOptions& options) {
 }  // namespace detail
 
 /// Compares the gradient of f by the tape with finite differences, element by element.
-/// \param f       f(Tape<double>&, const std::vector<Tensor<double>>& inputs) -> Var<double>;
-/// smooth at the inputs. \param inputs  names and values; vectors are matrices of one column. A NaN
-/// on either side fails.
+/// A NaN on either side fails.
+/// \param f        f(Tape<double>&, const std::vector<Tensor<double>>& inputs) -> Var<double>,
+///                 smooth at the inputs.
+/// \param inputs   names and values; vectors are matrices of one column.
+/// \param options  what is tolerated.
 /// \throws DomainError for a tolerance that is negative or NaN, and a step that is not positive.
 template <class F>
 CheckReport check_gradients(F&& f, const std::vector<CheckedInput>& inputs,

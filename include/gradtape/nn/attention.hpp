@@ -16,6 +16,7 @@
 
 namespace gradtape {
 
+/// Options of `scaled_dot_product_attention`.
 struct AttentionOptions {
   /// Whether a query sees only the keys up to its own position.  The last query stands at the last
   /// key, so that queries may continue a text whose beginning is among the keys only.
@@ -155,8 +156,11 @@ namespace nn {
 /// The weights are laid out as in PyTorch's MultiheadAttention.
 template <class T>
 struct MultiHeadAttention {
-  Parameter<T> input_weight, input_bias, output_weight, output_bias;
-  Index heads;
+  Parameter<T> input_weight;   ///< W (3D,D)
+  Parameter<T> input_bias;     ///< b (3D)
+  Parameter<T> output_weight;  ///< W_o (D,D)
+  Parameter<T> output_bias;    ///< b_o (D)
+  Index heads;                 ///< their number h, a divisor of D
 
   /// Weights as `initialize::xavier_uniform` draws them, the blocks of W each by itself; biases 0.
   /// \throws ShapeError unless the number of heads divides D.
@@ -175,8 +179,10 @@ struct MultiHeadAttention {
     xavier(output_weight);
   }
 
+  /// D.
   Index features() const { return output_weight.shape()[0]; }
 
+  ///@{
   /// See `scaled_dot_product_attention`, also for the lengths (n).
   /// \throws ShapeError unless the shapes fit.
   Tensor<T> operator()(const Tensor<T>& query, const Tensor<T>& key, const Tensor<T>& value,
@@ -190,6 +196,7 @@ struct MultiHeadAttention {
     const auto [q, k, v] = project(query, key, value);
     return joined(scaled_dot_product_attention(q, k, v, lengths, options));
   }
+  ///@}
 
   /// Rows of x (D,T,n) as heads of their own: (D/h, T, h, n).
   Tensor<T> split(const Tensor<T>& x) const {
@@ -202,6 +209,7 @@ struct MultiHeadAttention {
     return matmul(output_weight, x) + output_bias;
   }
 
+  /// \throws ShapeError unless x is (D,T,n); the text calls x by its role, unless it has a name.
   void check(const char* role, const Tensor<T>& x) const {
     if (x.rank() == 3 && x.rows() == features()) return;
     gradtape::detail::fail<ShapeError>("attention: ", gradtape::detail::title(x, role), " is ",
@@ -277,7 +285,7 @@ class KeyValueCache {
 /// behind the texts, no position of a text sees any.
 template <class T>
 struct CausalSelfAttention {
-  MultiHeadAttention<T> attention;
+  MultiHeadAttention<T> attention;  ///< files find its parameters without a prefix
 
   /// \throws ShapeError unless the number of heads divides D.
   CausalSelfAttention(Index features, Index heads, Random& random)

@@ -59,9 +59,10 @@ Tensor<T> record_batch_norm(const Tensor<T>& x, const Tensor<T>& gain, const Ten
 
 namespace nn {
 
+/// Options of `BatchNorm`.
 struct BatchNormOptions {
-  double momentum = 0.1;  // share of a batch in the running mean and variance, in [0, 1]
-  double epsilon = 1e-5;  // keeps features that hardly vary from being blown up
+  double momentum = 0.1;  ///< share of a batch in the running mean and variance, in [0, 1]
+  double epsilon = 1e-5;  ///< keeps features that hardly vary from being blown up
 };
 
 /// y = gain (x - mean) / sqrt(variance + epsilon) + bias         x (m,...), gain, bias (m)
@@ -73,9 +74,11 @@ struct BatchNormOptions {
 /// gradient.
 template <class T>
 struct BatchNorm {
-  Parameter<T> gain, bias;
-  Buffer<T> running_mean, running_variance;
-  BatchNormOptions options;
+  Parameter<T> gain;           ///< deviation of each feature (m)
+  Parameter<T> bias;           ///< mean of each feature (m)
+  Buffer<T> running_mean;      ///< of past batches (m), for evaluation
+  Buffer<T> running_variance;  ///< of past batches (m), for evaluation
+  BatchNormOptions options;    ///< as given
 
   /// Gain 1, bias 0, running mean 0, running variance 1.
   /// \throws DomainError unless 0 <= momentum <= 1 and 0 <= epsilon < inf.

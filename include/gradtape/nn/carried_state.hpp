@@ -33,7 +33,8 @@ namespace gradtape::nn {
 template <class Layer>
 class CarriedState {
  public:
-  using State = typename Layer::State;
+  using State = typename Layer::State;  ///< a tensor, or an `LstmState`
+  /// The number type of the layer.
   using T = typename std::remove_cvref_t<decltype(hidden_of(std::declval<State>()))>::Scalar;
 
   /// What was kept, as constants; nothing if that has been forgotten.

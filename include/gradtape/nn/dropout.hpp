@@ -65,7 +65,7 @@ namespace nn {
 
 /// Dropout as a layer: see training.hpp for its two calls.
 struct Dropout {
-  double probability;
+  double probability;  ///< p, with which an element is left out; may be changed during training
 
   /// \throws DomainError unless 0 <= p <= 1.
   explicit Dropout(double p) : probability(p) { gradtape::detail::check_dropout(p); }

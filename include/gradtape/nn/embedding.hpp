@@ -11,8 +11,8 @@ namespace gradtape::nn {
 /// Columns of E (D,V), picked by integers.
 template <class T>
 struct Embedding {
-  Parameter<T> weight;
-  Padding padding;
+  Parameter<T> weight;  ///< E (D,V), a column a word
+  Padding padding;      ///< the word whose column is not trained, if there is one
 
   /// Normally distributed with deviation 1, so that what follows sees inputs of variance 1.
   /// \param pad  the word that fills up short texts: its vector is zero at first and stays, as

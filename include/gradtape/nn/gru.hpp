@@ -16,13 +16,14 @@ namespace gradtape::nn {
 ///     r = sigmoid(a_r + u_r),  z = sigmoid(a_z + u_z),  m = tanh(a_m + r u_m)
 ///     h' = m + z (h - m)
 /// The gate r multiplies the candidate's part of b_h, too.  All this is as in PyTorch's GRU, whose
-/// bias_ih is b and bias_hh is b_h.
+/// bias_ih is b and bias_hh is b_h.  W, U and b are its members `input_weight`, `recurrent_weight`
+/// and `bias`.
 template <class T>
 struct GruCell : gradtape::detail::RecurrentWeights<T> {
-  using State = Tensor<T>;
-  static constexpr const char* name = "gru";
+  using State = Tensor<T>;                    ///< h
+  static constexpr const char* name = "gru";  ///< in error texts
 
-  Parameter<T> recurrent_bias;
+  Parameter<T> recurrent_bias;  ///< b_h (3H)
 
   /// W and U as recurrent.hpp says, b and b_h zero.
   GruCell(Index inputs, Index hidden, Random& random)
@@ -42,6 +43,7 @@ struct GruCell : gradtape::detail::RecurrentWeights<T> {
     return m + sigmoid(a_z + u_z) * (h - m);
   }
 
+  /// Zero, for n samples.
   State initial_state(Tape<T>& tape, Index n) const {
     return tape.full(Shape{this->hidden(), n}, T(0));
   }

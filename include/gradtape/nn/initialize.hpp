@@ -26,9 +26,9 @@ namespace gradtape::nn {
 
 /// What a layer's weights are multiplied by, for the activation that follows it.
 namespace gain {
-inline constexpr double linear = 1;
-inline constexpr double relu = std::numbers::sqrt2;  // half of the variance is lost
-inline constexpr double tanh = 5.0 / 3;
+inline constexpr double linear = 1;                  ///< no activation, or a sigmoid
+inline constexpr double relu = std::numbers::sqrt2;  ///< half of the variance is lost
+inline constexpr double tanh = 5.0 / 3;              ///< a customary value, as in PyTorch
 }  // namespace gain
 
 /// All of these throw DomainError for bounds, means, deviations and gains that are not finite.
@@ -43,11 +43,13 @@ inline void check_finite(const char* what, double value) {
 
 }  // namespace detail
 
+/// All elements that value, whatever it is.
 template <class T>
 void constant(Parameter<T>& w, const T& value) {
   w.value().setConstant(value);
 }
 
+/// All elements 0, as parameters are without it.
 template <class T>
 void zeros(Parameter<T>& w) {
   constant(w, T(0));
@@ -61,6 +63,7 @@ void uniform(Parameter<T>& w, Random& random, double low, double high) {
   for (Index i = 0; i < w.size(); ++i) w.data()[i] = static_cast<T>(random.uniform(low, high));
 }
 
+/// Normally distributed, each element by itself.
 template <class T>
 void normal(Parameter<T>& w, Random& random, double mean, double deviation) {
   detail::check_finite("mean", mean);
@@ -127,21 +130,23 @@ inline std::vector<double> orthonormal_vectors(Index count, Index n, Random& ran
 
 }  // namespace detail
 
-/// Standard deviation gain / sqrt(fan_in).
+/// Normally distributed with mean 0 and standard deviation gain / sqrt(fan_in).
 template <class T>
 void kaiming_normal(Parameter<T>& w, Random& random, double gain = gain::relu) {
   normal(w, random, 0, detail::kaiming_deviation(w, gain));
 }
+/// Uniform around 0 with the same standard deviation.
 template <class T>
 void kaiming_uniform(Parameter<T>& w, Random& random, double gain = gain::relu) {
   detail::uniform_of_deviation(w, random, detail::kaiming_deviation(w, gain));
 }
 
-/// Standard deviation gain sqrt(2 / (fan_in + fan_out)).
+/// Normally distributed with mean 0 and standard deviation gain sqrt(2 / (fan_in + fan_out)).
 template <class T>
 void xavier_normal(Parameter<T>& w, Random& random, double gain = gain::linear) {
   normal(w, random, 0, detail::xavier_deviation(w, gain));
 }
+/// Uniform around 0 with the same standard deviation.
 template <class T>
 void xavier_uniform(Parameter<T>& w, Random& random, double gain = gain::linear) {
   detail::uniform_of_deviation(w, random, detail::xavier_deviation(w, gain));

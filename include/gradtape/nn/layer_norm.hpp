@@ -77,8 +77,9 @@ namespace nn {
 /// Columns of m features with mean and deviation of their own choice: see `layer_norm`.
 template <class T>
 struct LayerNorm {
-  Parameter<T> gain, bias;
-  double epsilon;
+  Parameter<T> gain;  ///< deviation of each feature (m)
+  Parameter<T> bias;  ///< mean of each feature (m)
+  double epsilon;     ///< added to the variance of a column
 
   /// Gain 1, bias 0.  \throws DomainError unless 0 <= epsilon < inf.
   explicit LayerNorm(Index features, double small = 1e-5)

@@ -11,7 +11,8 @@ namespace gradtape::nn {
 /// y = W x + b            x (k,n), W (m,k), b (m) -> y (m,n), a column a sample
 template <class T>
 struct Linear {
-  Parameter<T> weight, bias;
+  Parameter<T> weight;  ///< W (m,k)
+  Parameter<T> bias;    ///< b (m)
 
   /// W from a normal distribution with deviation gain / sqrt(k) (see initialize.hpp), b zero.
   /// A gain well below 1 suits the last layer before a softmax: at first all classes are equally

@@ -11,11 +11,15 @@
 
 namespace gradtape::nn {
 
+/// What a cell hands on: both (H,n), or (H) of one sample.
 template <class T>
 struct LstmState {
-  Tensor<T> h, c;
+  Tensor<T> h;  ///< what the cell shows
+  Tensor<T> c;  ///< what it remembers
 };
 
+///@{
+/// As of a state that is a single tensor: h is what is shown, the others are for h and c alike.
 template <class T>
 const Tensor<T>& hidden_of(const LstmState<T>& state) {
   return state.h;
@@ -34,15 +38,17 @@ void check_state(std::string_view layer, const LstmState<T>& state, const Shape&
   gradtape::detail::check_state_part(layer, "h", state.h, expected, x);
   gradtape::detail::check_state_part(layer, "c", state.c, expected, x);
 }
+///@}
 
 /// One step.                    x (D,n), h and c (H,n) -> h' and c' (H,n);  of one sample without n
 ///     [i; f; g; o] = W x + U h + b                                  W (4H,D), U (4H,H), b (4H)
 ///     c' = sigmoid(f) c + sigmoid(i) tanh(g),   h' = sigmoid(o) tanh(c')
 /// The gates stand in the order of PyTorch's LSTM, which has two biases, of which b is the sum.
+/// W, U and b are its members `input_weight`, `recurrent_weight` and `bias`.
 template <class T>
 struct LstmCell : gradtape::detail::RecurrentWeights<T> {
-  using State = LstmState<T>;
-  static constexpr const char* name = "lstm";
+  using State = LstmState<T>;                  ///< h and c
+  static constexpr const char* name = "lstm";  ///< in error texts
 
   /// W and U as recurrent.hpp says; b zero, but 1 for the gate f, so that the cell remembers at
   /// first: Gers et al. (2000); Jozefowicz et al. (2015), An empirical exploration of recurrent
@@ -66,6 +72,7 @@ struct LstmCell : gradtape::detail::RecurrentWeights<T> {
     return {sigmoid(o) * tanh(c), c};
   }
 
+  /// Zero, for n samples.
   State initial_state(Tape<T>& tape, Index n) const {
     const Tensor<T> zero = tape.full(Shape{this->hidden(), n}, T(0));
     return {zero, zero};

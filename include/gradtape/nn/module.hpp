@@ -28,18 +28,21 @@ namespace gradtape {
 template <class T>
 class Buffer {
  public:
-  using Scalar = T;
+  using Scalar = T;  ///< float or double, where files shall keep it
 
+  /// Of the given shape, all zero.
   explicit Buffer(const Shape& shape) : shape_(shape), value_(shape.size()) {
     std::uninitialized_fill_n(value_.get(), shape.size(), T(0));
   }
 
-  const Shape& shape() const { return shape_; }
-  Index size() const { return shape_.size(); }
+  const Shape& shape() const { return shape_; }  ///< all sizes; they never change
+  Index size() const { return shape_.size(); }   ///< number of elements
+  /// The elements, to change: the first dimension by all others.
   MatrixMap<T> value() { return {value_.get(), shape_.rows(), shape_.columns()}; }
+  /// The elements, to read.
   ConstMatrixMap<T> value() const { return {value_.get(), shape_.rows(), shape_.columns()}; }
-  T* data() { return value_.get(); }
-  const T* data() const { return value_.get(); }
+  T* data() { return value_.get(); }              ///< the elements in column-major order
+  const T* data() const { return value_.get(); }  ///< the same, to read
 
  private:
   Shape shape_;

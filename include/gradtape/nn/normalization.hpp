@@ -7,8 +7,8 @@
 ///
 /// With g_i = gain y_bar_i, and means over the same elements,
 ///
-///     x_bar_i += s (g_i - mean(g) - h_i mean(g h)),   gain_bar += y_bar_i h_i,   bias_bar +=
-///     y_bar_i
+///     x_bar_i += s (g_i - mean(g) - h_i mean(g h)),
+///     gain_bar += y_bar_i h_i,   bias_bar += y_bar_i
 
 #include "../core/record.hpp"
 #include "../ops/arithmetic.hpp"

@@ -168,6 +168,7 @@ template <class T, class F>
 Tensor<T> map_state(const Tensor<T>& h, F&& f) {
   return f(h);
 }
+/// \throws ShapeError unless a state has that shape; the text names the layer, and x beside it.
 template <class T>
 void check_state(std::string_view layer, const Tensor<T>& h, const Shape& expected,
                  const Tensor<T>& x) {
@@ -204,11 +205,12 @@ struct Sequence {
 ///               one step with them.
 template <class Cell>
 struct Recurrent {
-  using T = typename Cell::Scalar;
-  using State = typename Cell::State;
+  using T = typename Cell::Scalar;     ///< the number type
+  using State = typename Cell::State;  ///< a tensor (H,n), or an `LstmState`
 
-  Cell cell;
+  Cell cell;  ///< the same in every step; files find its parameters without a prefix
 
+  /// Inputs of D features, states of H.
   Recurrent(Index inputs, Index hidden, Random& random) : cell(inputs, hidden, random) {}
 
   /// \throws ShapeError unless x is (D,T,n) and the initial state (H,n).

@@ -13,12 +13,13 @@
 
 namespace gradtape::nn {
 
-/// y = x + f(x),  x_bar += y_bar + f'(x)^T y_bar         f any layer whose result is of the shape
-/// of x
+/// y = x + f(x),  x_bar += y_bar + f'(x)^T y_bar
+/// where f is any layer whose result is of the shape of x.
 template <class F>
 struct Residual {
-  F body;
+  F body;  ///< f; files find its parameters as "body.weight" and so on
 
+  /// Moves the layer in.
   explicit Residual(F f) : body(std::move(f)) {}
 
   /// Evaluation, an expression.  \throws ShapeError if the shapes of x and f(x) differ.

@@ -10,11 +10,12 @@ namespace gradtape::nn {
 
 /// One step.                    x (D,n), h (H,n) -> h' (H,n);  of one sample x (D), h (H) -> h' (H)
 ///     h' = tanh(W x + U h + b)                                     W (H,D), U (H,H), b (H)
-/// PyTorch's RNN has two biases, of which b is the sum.
+/// PyTorch's RNN has two biases, of which b is the sum.  W, U and b are its members `input_weight`,
+/// `recurrent_weight` and `bias`.
 template <class T>
 struct RnnCell : gradtape::detail::RecurrentWeights<T> {
-  using State = Tensor<T>;
-  static constexpr const char* name = "rnn";
+  using State = Tensor<T>;                    ///< h
+  static constexpr const char* name = "rnn";  ///< in error texts
 
   /// W and U as recurrent.hpp says, b zero.
   RnnCell(Index inputs, Index hidden, Random& random)
@@ -30,6 +31,7 @@ struct RnnCell : gradtape::detail::RecurrentWeights<T> {
     return tanh(z);
   }
 
+  /// Zero, for n samples.
   State initial_state(Tape<T>& tape, Index n) const {
     return tape.full(Shape{this->hidden(), n}, T(0));
   }

@@ -23,8 +23,9 @@ namespace gradtape::nn {
 /// that have members are named "0", "1", ... by their place: "0.weight", "3.bias".
 template <class... Layers>
 struct Sequential {
-  std::tuple<Layers...> layers;
+  std::tuple<Layers...> layers;  ///< from the first to the last
 
+  /// Moves the layers in.
   explicit Sequential(Layers... in_order) : layers(std::move(in_order)...) {}
 
   /// Evaluation: layer(x) for each.

@@ -18,8 +18,9 @@
 
 namespace gradtape::nn {
 
+/// Options of `TransformerBlock`.
 struct TransformerOptions {
-  Index heads = 4;
+  Index heads = 4;     ///< of the attention, a divisor of the features
   Index hidden = 0;    ///< units of the network; 0: four times the features
   double dropout = 0;  ///< probability, of what attention and network add
 };
@@ -33,11 +34,12 @@ struct TransformerOptions {
 /// padding stands behind the texts, no position of a text sees any.
 template <class T>
 struct TransformerBlock {
-  LayerNorm<T> attention_norm;
-  CausalSelfAttention<T> attention;
-  LayerNorm<T> network_norm;
-  Linear<T> expand, contract;
-  double dropout;
+  LayerNorm<T> attention_norm;       ///< before the attention
+  CausalSelfAttention<T> attention;  ///< D features
+  LayerNorm<T> network_norm;         ///< before the network
+  Linear<T> expand;                  ///< W1 (H,D), b1
+  Linear<T> contract;                ///< W2 (D,H), b2
+  double dropout;                    ///< probability in training, of what is added
 
   /// \throws ShapeError unless the number of heads divides D, DomainError unless dropout is in
   /// [0, 1].
