@@ -1,6 +1,6 @@
 # Builds and runs the consumer in the fresh directory WORK, either as a CMake project with the
-# arguments CONFIGURE or with the compiler command COMPILE. INSTALL is a build directory to install
-# into WORK/prefix first.
+# arguments CONFIGURE or with the compiler command COMPILE from SOURCES, without which it has two with
+# every header in them. INSTALL is a build directory to install into WORK/prefix first.
 cmake_minimum_required(VERSION 3.22)
 
 file(REMOVE_RECURSE "${WORK}")
@@ -23,8 +23,11 @@ if(PKG_CONFIG)
 endif()
 
 if(COMPILE)
-  set(here "${CMAKE_CURRENT_LIST_DIR}")
-  run(${COMPILE} "${here}/main.cpp" "${here}/second.cpp" -o "${WORK}/build/consumer")
+  if(NOT SOURCES)
+    set(SOURCES main.cpp second.cpp)
+  endif()
+  list(TRANSFORM SOURCES PREPEND "${CMAKE_CURRENT_LIST_DIR}/")
+  run(${COMPILE} ${SOURCES} -o "${WORK}/build/consumer")
 else()
   run("${CMAKE_COMMAND}" ${CONFIGURE} -B "${WORK}/build")
   run("${CMAKE_COMMAND}" --build "${WORK}/build")
