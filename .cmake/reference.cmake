@@ -13,7 +13,7 @@ set(DOXYGEN_STRIP_FROM_PATH "${PROJECT_SOURCE_DIR}/include")
 set(DOXYGEN_STRIP_FROM_INC_PATH "${PROJECT_SOURCE_DIR}/include")
 set(DOXYGEN_FILE_PATTERNS *.hpp)
 set(DOXYGEN_USE_MDFILE_AS_MAINPAGE "${PROJECT_SOURCE_DIR}/tests/reference/reference.md")
-set(DOXYGEN_EXAMPLE_PATH "${PROJECT_SOURCE_DIR}/tests/reference")
+set(DOXYGEN_EXAMPLE_PATH "${PROJECT_SOURCE_DIR}/tests")
 
 # The engine is no part of it, nor is what Eigen asks of a number type.
 set(DOXYGEN_EXCLUDE_SYMBOLS detail detail::* Eigen)
@@ -31,7 +31,7 @@ set(DOXYGEN_GENERATE_LATEX NO)
 # Parameters are named in the text where their names do not say enough.
 set(DOXYGEN_WARN_IF_INCOMPLETE_DOC NO)
 set(DOXYGEN_WARN_IF_UNDOCUMENTED YES)
-set(DOXYGEN_WARN_AS_ERROR NO)
+set(DOXYGEN_WARN_AS_ERROR FAIL_ON_WARNINGS)
 set(DOXYGEN_QUIET YES)
 
 doxygen_add_docs(reference include/gradtape tests/reference/reference.md

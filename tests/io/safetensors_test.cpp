@@ -133,13 +133,27 @@ TEST_CASE("safetensors: a model comes back bit for bit") {
     CHECK(entry.begin % static_cast<std::size_t>(io::size_of(entry.type)) == 0);
 }
 
+TEST_CASE("safetensors: a model as it is saved and loaded") {
+  const Directory directory;
+  const std::string path = directory / "x";
+  Model model(1), other(2);
+  //! [save]
+  io::save_safetensors(path, model);
+  io::load_safetensors(path, other);  // throws FileError unless the file is exactly of this model
+  //! [save]
+  CHECK(other.output.weight.value() == model.output.weight.value());
+  CHECK(other.mean.value() == model.mean.value());
+}
+
 TEST_CASE("safetensors: several owners in one file") {
   const Directory directory;
   const std::string path = directory / "x";
   Model model(1), other(2);
   std::int64_t step = 7, other_step = 0;
   const std::vector<NamedArray> state{named_array("step", {}, &step)};
+  //! [join]
   io::save_safetensors(path, io::join({{"", named_arrays(model)}, {"optimizer.", state}}));
+  //! [join]
 
   CHECK_THROWS_WITH(io::load_safetensors(path, other),
                     path + ": its tensors are not those asked for; left over: \"optimizer.step\"");

@@ -18,8 +18,9 @@
 
 namespace gradtape::data {
 
+/// Options of `Batches`.
 struct BatchesOptions {
-  bool drop_last = false;  // leaves out the last batch if it is smaller than the others
+  bool drop_last = false;  ///< leaves out the last batch if it is smaller than the others
 };
 
 /// The numbers 0 .. n-1 in batches, in their order at first.  Nothing is allocated after the
@@ -52,6 +53,7 @@ class Batches {
   /// Number of batches.
   Index size() const { return (used_ + batch_size_ - 1) / batch_size_; }
 
+  /// The numbers of the samples in batch i.
   /// \throws ShapeError for a number that is no batch's.
   std::span<const Index> operator[](Index i) const {
     if (i < 0 || i >= size())
@@ -62,8 +64,10 @@ class Batches {
         static_cast<std::size_t>(std::min(batch_size_, used_ - first)));
   }
 
+  /// For a `for` over the batches.
   class Iterator {
    public:
+    /// \cond  what a `for` needs
     Iterator(const Batches& batches, Index i) : batches_(&batches), i_(i) {}
     std::span<const Index> operator*() const { return (*batches_)[i_]; }
     Iterator& operator++() {
@@ -71,14 +75,15 @@ class Batches {
       return *this;
     }
     bool operator==(const Iterator&) const = default;
+    /// \endcond
 
    private:
     const Batches* batches_;
     Index i_;
   };
 
-  Iterator begin() const { return {*this, 0}; }
-  Iterator end() const { return {*this, size()}; }
+  Iterator begin() const { return {*this, 0}; }     ///< at the first batch
+  Iterator end() const { return {*this, size()}; }  ///< behind the last one
 
  private:
   Index batch_size_, used_;

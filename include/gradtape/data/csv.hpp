@@ -22,18 +22,19 @@
 
 namespace gradtape::data {
 
+/// Options of `read_csv`.
 struct CsvOptions {
-  char separator = ',';
-  bool header = true;                // whether the first line names the columns: else "1", "2", ..
-  std::vector<std::string> texts{};  // the columns that hold texts, by name
-  bool missing_as_nan = false;  // empty cells, NA and NaN are read as NaN: else they are errors
+  char separator = ',';  ///< between two cells
+  bool header = true;    ///< whether the first line names the columns: else "1", "2", ..
+  std::vector<std::string> texts{};  ///< the columns that hold texts, by name
+  bool missing_as_nan = false;  ///< empty cells, NA and NaN are read as NaN: else they are errors
 };
 
 /// The columns of numbers of a table, a row each, and its columns of texts.
 struct CsvTable {
-  std::vector<std::string> names;               // of the rows of `values`
-  Eigen::MatrixXd values;                       // (k,n)
-  std::vector<std::vector<std::string>> texts;  // as `CsvOptions::texts` names them, n each
+  std::vector<std::string> names;               ///< of the rows of `values`
+  Eigen::MatrixXd values;                       ///< (k,n)
+  std::vector<std::vector<std::string>> texts;  ///< as `CsvOptions::texts` names them, n each
 };
 
 namespace detail {

@@ -14,12 +14,15 @@ namespace gradtape::data {
 
 /// The numbers of the items in each part.
 struct Split {
-  std::vector<Index> train, dev, test;
+  std::vector<Index> train;  ///< to learn from
+  std::vector<Index> dev;    ///< to choose settings with
+  std::vector<Index> test;   ///< to be looked at once, at the end
 };
 
 /// Shares of the whole; what they leave is the test part.
 struct SplitOptions {
-  double train = 0.8, dev = 0.1;
+  double train = 0.8;  ///< in [0, 1]
+  double dev = 0.1;    ///< in [0, 1 - train]
 };
 
 namespace detail {

@@ -30,16 +30,19 @@ constexpr Index size_of(ElementType type) {
   return type == ElementType::float32 ? 4 : 8;
 }
 
+/// The type that a file has an array of ours in.
 constexpr ElementType element_type(ArrayType type) {
   if (type == ArrayType::float32) return ElementType::float32;
   return type == ArrayType::float64 ? ElementType::float64 : ElementType::int64;
 }
 
+/// Its name as above, "float32": for error texts.
 constexpr std::string_view to_string(ElementType type) {
   constexpr std::string_view names[]{"float16", "bfloat16", "float32", "float64", "int64"};
   return names[static_cast<std::size_t>(type)];
 }
 
+/// Which of a file's numbers stand side by side.  Arrays in memory have the first index fastest.
 enum class StorageOrder { first_index_fastest, last_index_fastest };
 
 namespace detail {

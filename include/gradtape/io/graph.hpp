@@ -220,8 +220,10 @@ inline std::string to_mermaid(const Graph& graph) {
          "  classDef operation fill:#fff3d1,stroke:#8090a0,color:#202830\n";
 }
 
-// The same for a tape.  \throws TapeError if it has more than `max_nodes` nodes.
-
+///@{
+/// The same for a tape.
+/// \snippet reference/autodiff_test.cpp graph
+/// \throws TapeError if it has more than `max_nodes` nodes.
 template <class T>
 std::string to_text(const Tape<T>& tape, const GraphOptions& options = {}) {
   return to_text(graph(tape, options));
@@ -234,5 +236,6 @@ template <class T>
 std::string to_mermaid(const Tape<T>& tape, const GraphOptions& options = {}) {
   return to_mermaid(graph(tape, options));
 }
+///@}
 
 }  // namespace gradtape::io

@@ -13,43 +13,49 @@
 
 namespace gradtape::io {
 
+/// What of a recording is drawn.
 struct GraphOptions {
-  std::size_t max_nodes = 200;  // a larger recording is refused
-  int digits = 5;               // significant, of every number
-  Index max_elements = 6;       // a larger tensor is summed up: min, mean, max, norm
+  std::size_t max_nodes = 200;  ///< a larger recording is refused
+  int digits = 5;               ///< significant, of every number
+  Index max_elements = 6;       ///< a larger tensor is summed up: min, mean, max, norm
 };
 
 /// A node as it is drawn; what there is not is empty.
 struct GraphNode {
+  /// Three kinds of leaves, and all else.
   enum class Kind { variable, constant, parameter, operation };
+  /// An edge that ends at this node.
   struct Operand {
-    std::size_t node;        // its place in `Graph::nodes`, before this node
-    std::string derivative;  // of this node to the operand, between scalars
+    std::size_t node;        ///< its place in `Graph::nodes`, before this node
+    std::string derivative;  ///< of this node to the operand, between scalars
   };
 
-  Kind kind = Kind::operation;
-  std::string id;    // "s3" for the scalar, "t3" for the tensor of that number
-  std::string name;  // as given, or "scalar #3", "tensor #3" as in error texts
-  bool is_named = false;
-  std::string operation;
-  std::string shape;            // of a tensor: "[3, 4]"
-  std::string value, gradient;  // the gradient is "-" before a backward pass
-  std::vector<Operand> operands;
-  std::size_t part = no_part;  // its place in `Graph::parts`
+  Kind kind = Kind::operation;    ///< decides the colour
+  std::string id;                 ///< "s3" for the scalar, "t3" for the tensor of that number
+  std::string name;               ///< as given, or "scalar #3", "tensor #3" as in error texts
+  bool is_named = false;          ///< whether the program gave the name
+  std::string operation;          ///< "add(a, d)" while tracing; "formula" of scalars otherwise
+  std::string shape;              ///< of a tensor: "[3, 4]"
+  std::string value;              ///< of a scalar while tracing only, of a tensor always
+  std::string gradient;           ///< "-" before a backward pass
+  std::vector<Operand> operands;  ///< one for each use
+  std::size_t part = no_part;     ///< its place in `Graph::parts`
 
+  /// The `part` of a node that is in none.
   static constexpr std::size_t no_part = gradtape::detail::Parts::none;
 };
 
 /// A part of the recording (`Tape::part`).
 struct GraphPart {
-  std::string name, path;                   // "attention", "encoder/attention"
-  std::size_t parent = GraphNode::no_part;  // its place in `Graph::parts`, before this part
+  std::string name;                         ///< as given: "attention"
+  std::string path;                         ///< with those around it: "encoder/attention"
+  std::size_t parent = GraphNode::no_part;  ///< its place in `Graph::parts`, before this part
 };
 
 /// What a tape holds, in order of recording, so that the nodes of a part follow each other.
 struct Graph {
-  std::vector<GraphNode> nodes;
-  std::vector<GraphPart> parts;
+  std::vector<GraphNode> nodes;  ///< operands before what is made from them
+  std::vector<GraphPart> parts;  ///< outer parts before those within
 };
 
 namespace detail {

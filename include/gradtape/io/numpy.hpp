@@ -33,8 +33,8 @@ namespace gradtape::io {
 /// Numbers with a shape, column-major.
 template <class T>
 struct Array {
-  Shape shape;
-  std::vector<T> values;
+  Shape shape;            ///< as in Python
+  std::vector<T> values;  ///< element (i, j) at i + rows j, whatever the order in the file
 
   /// The first dimension by all others.
   Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>> matrix() const {

@@ -39,14 +39,16 @@ using Metadata = std::map<std::string, std::string>;
 
 /// A tensor of a file.
 struct SafetensorsEntry {
-  std::string name;
-  ElementType type;
-  Shape shape;
-  std::size_t begin, end;  // in the bytes behind the header
+  std::string name;   ///< as in Python's dictionary: "hidden.weight"
+  ElementType type;   ///< of its numbers in the file
+  Shape shape;        ///< as in Python
+  std::size_t begin;  ///< of its numbers, in the bytes behind the header
+  std::size_t end;    ///< one behind its last byte
 };
 
+/// Options of `load_safetensors`.
 struct SafetensorsOptions {
-  std::string ignore;  // tensors whose names begin so are not looked at; empty: none are
+  std::string ignore;  ///< tensors whose names begin so are not looked at; empty: none are
 };
 
 namespace detail {
@@ -133,6 +135,7 @@ class SafetensorsFile {
 
   /// In the order of their data.
   const std::vector<SafetensorsEntry>& entries() const { return entries_; }
+  /// Texts beside the tensors; empty if there are none.
   const Metadata& metadata() const { return metadata_; }
 
   /// Fills arrays with the tensors of their names; `is_convertible` says which types go into which.
@@ -310,6 +313,7 @@ template <class Model>
 concept SavedModel = !std::is_convertible_v<Model&, std::span<const NamedArray>>;
 
 /// Writes the parameters and buffers of a model, under the names that its members give them.
+/// \snippet io/safetensors_test.cpp save
 template <SavedModel Model>
 void save_safetensors(const std::string& path, const Model& model, const Metadata& metadata = {}) {
   // the list says where to write as well, which saving does not

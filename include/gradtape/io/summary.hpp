@@ -35,12 +35,12 @@ namespace gradtape::io {
 
 /// All nodes of one operation.
 struct OperationTotal {
-  std::string operation;
-  std::size_t nodes = 0;
+  std::string operation;  ///< such as "matmul"
+  std::size_t nodes = 0;  ///< how often it stands on the tape
   /// Of values, gradients and dependences of scalars; what the tape reads in place (parameters,
   /// views of another tensor) counts nothing.
   std::size_t bytes = 0;
-  std::uint64_t flops = 0;
+  std::uint64_t flops = 0;  ///< of one forward pass, as the head of this file counts them
 };
 
 namespace detail {

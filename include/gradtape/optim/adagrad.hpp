@@ -8,11 +8,12 @@
 
 namespace gradtape::optim {
 
+/// Options of `Adagrad`.
 struct AdagradOptions {
-  double learning_rate = 1e-2;
-  double epsilon = 1e-10;
-  double weight_decay = 0;  // strength of the penalty (weight_decay / 2) |w|^2
-  bool lazy = false;        // only touched columns decay
+  double learning_rate = 1e-2;  ///< about the size of the first step of an element
+  double epsilon = 1e-10;       ///< keeps elements without gradients from dividing by 0
+  double weight_decay = 0;      ///< strength of the penalty (weight_decay / 2) |w|^2
+  bool lazy = false;            ///< only touched columns decay
 };
 
 /// With g the gradient, w the parameter, s the sum of its squared gradients (0 at first):
@@ -54,7 +55,8 @@ struct AdagradRule {
   };
 };
 
-/// \code optim::Adagrad optimizer(model, {.learning_rate = 0.1}); \endcode
+/// See `AdagradRule`.
+/// \snippet reference/training_test.cpp adagrad
 using Adagrad = Optimizer<AdagradRule>;
 
 }  // namespace gradtape::optim

@@ -9,17 +9,20 @@
 
 namespace gradtape::optim {
 
+/// Options of `Adam` and, decoupled, of `AdamW`.
 template <bool decoupled>
 struct AdamOptionsOf {
-  double learning_rate = 1e-3;
-  double beta1 = 0.9;    // share of the first moment that is kept, in [0, 1)
-  double beta2 = 0.999;  // share of the second moment that is kept, in [0, 1)
-  double epsilon = 1e-8;
-  double weight_decay = decoupled ? 1e-2 : 0;
-  bool amsgrad = false;  // divides by the largest second moment so far
-  bool lazy = false;     // only touched columns change
+  double learning_rate = 1e-3;  ///< about the largest step of an element
+  double beta1 = 0.9;           ///< share of the first moment that is kept, in [0, 1)
+  double beta2 = 0.999;         ///< share of the second moment that is kept, in [0, 1)
+  double epsilon = 1e-8;        ///< keeps elements without gradients from dividing by 0
+  double weight_decay = decoupled ? 1e-2 : 0;  ///< see `AdamRule`: two different things
+  bool amsgrad = false;                        ///< divides by the largest second moment so far
+  bool lazy = false;                           ///< only touched columns change
 };
+/// Without decay.
 using AdamOptions = AdamOptionsOf<false>;
+/// With a decay of 0.01.
 using AdamWOptions = AdamOptionsOf<true>;
 
 /// With g the gradient, w the parameter, m and v its moments (0 at first), at its update number t:
@@ -92,9 +95,11 @@ struct AdamRule {
   }
 };
 
-/// \code optim::Adam optimizer(model, {.learning_rate = 1e-2}); \endcode
+/// See `AdamRule`.
+/// \snippet reference/training_test.cpp adam
 using Adam = Optimizer<AdamRule<false>>;
-/// \code optim::AdamW optimizer(model, {.weight_decay = 0.1}); \endcode
+/// See `AdamRule`.
+/// \snippet reference/training_test.cpp adamw
 using AdamW = Optimizer<AdamRule<true>>;
 
 }  // namespace gradtape::optim

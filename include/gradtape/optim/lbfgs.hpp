@@ -18,37 +18,33 @@
 
 namespace gradtape::optim {
 
+/// Options of `Lbfgs`.
 struct LbfgsOptions {
-  int max_iterations = 20;           // in one call of `step`
-  int history = 10;                  // changes that H is made of
-  double tolerance_gradient = 1e-7;  // of the largest |element|
-  double tolerance_change = 1e-9;    // of the largest |change| of a parameter, relative to the
-                                     // largest |parameter| if that is above 1
+  int max_iterations = 20;           ///< in one call of `step`
+  int history = 10;                  ///< changes that H is made of
+  double tolerance_gradient = 1e-7;  ///< of the largest |element|
+  double tolerance_change = 1e-9;    ///< of the largest |change| of a parameter, relative to the
+                                     ///< largest |parameter| if that is above 1
 };
 
+/// Why a call of `step` has ended.
 enum class LbfgsStop {
-  gradient,     // the gradient is below its tolerance: a minimum, in general
-  change,       // the last change was
-  line_search,  // no point on the line is lower, but for rounding
-  iterations,   // there were enough
+  gradient,     ///< the gradient is below its tolerance: a minimum, in general
+  change,       ///< the last change was
+  line_search,  ///< no point on the line is lower, but for rounding
+  iterations,   ///< there were enough
 };
 
+/// What a call of `step` came to.
 struct LbfgsResult {
-  double loss;  // at the parameters as they are now
-  int iterations;
-  int evaluations;
-  LbfgsStop stop;
+  double loss;      ///< at the parameters as they are now
+  int iterations;   ///< line searches, those that found nothing among them
+  int evaluations;  ///< calls of the closure
+  LbfgsStop stop;   ///< what ended it
 };
 
-/// \code
-///   optim::Lbfgs optimizer(model);
-///   const auto result = optimizer.step([&] {
-///     const auto scope = tape.scope();
-///     Var loss = mean(square(model(x) - y));
-///     tape.backward(loss);
-///     return loss.value();
-///   });
-/// \endcode
+/// L-BFGS, computing with numbers of type Real; `Lbfgs` is the one to use.
+/// \snippet reference/training_test.cpp lbfgs
 /// Computes in double precision also where parameters are float.  The model may be moved, but must
 /// outlive the optimizer; a parameter that takes no part in the loss keeps its value.
 ///
@@ -272,6 +268,7 @@ class LbfgsOf {
   std::int64_t count_ = 0;  // of changes since the beginning; the last are in columns
 };
 
+/// In double precision.
 using Lbfgs = LbfgsOf<double>;
 
 }  // namespace gradtape::optim

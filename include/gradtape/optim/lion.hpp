@@ -7,11 +7,12 @@
 
 namespace gradtape::optim {
 
+/// Options of `Lion`.
 struct LionOptions {
-  double learning_rate = 1e-4;  // 3 to 10 times smaller than for Adam
-  double beta1 = 0.9;           // share of the momentum in the direction, in [0, 1)
-  double beta2 = 0.99;          // share of the momentum that is kept, in [0, 1)
-  double weight_decay = 0;      // decoupled; 3 to 10 times larger than for AdamW
+  double learning_rate = 1e-4;  ///< 3 to 10 times smaller than for Adam
+  double beta1 = 0.9;           ///< share of the momentum in the direction, in [0, 1)
+  double beta2 = 0.99;          ///< share of the momentum that is kept, in [0, 1)
+  double weight_decay = 0;      ///< decoupled; 3 to 10 times larger than for AdamW
 };
 
 /// With g the gradient, w the parameter, m its momentum (0 at first):
@@ -62,7 +63,8 @@ struct LionRule {
   };
 };
 
-/// \code optim::Lion optimizer(model, {.learning_rate = 1e-4, .weight_decay = 0.1}); \endcode
+/// See `LionRule`.
+/// \snippet reference/training_test.cpp lion
 using Lion = Optimizer<LionRule>;
 
 }  // namespace gradtape::optim

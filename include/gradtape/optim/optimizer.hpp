@@ -44,7 +44,7 @@ namespace gradtape::optim {
 template <class Rule>
 class Optimizer {
  public:
-  using Options = typename Rule::Options;
+  using Options = typename Rule::Options;  ///< such as `SgdOptions`
 
   /// \throws DomainError for options outside of their range.
   template <class Model>
@@ -73,6 +73,7 @@ class Optimizer {
 
   /// Those of all parameters for which `group` gave no others.
   const Options& options() const { return options_; }
+  /// Of all parameters whose rate `group` did not change.
   double learning_rate() const { return options_.learning_rate; }
   /// Changes the rate of all parameters; one whose rate `group` changed keeps its ratio to this.
   /// \throws DomainError unless the rate is finite and at least 0.
@@ -86,9 +87,7 @@ class Optimizer {
 
   /// Gives a part of the model (a member, or a parameter) options of its own: `edit` changes those
   /// that each of its parameters has so far, so that groups may overlap.
-  /// \code
-  ///   optimizer.group(model.output, [](auto& options) { options.learning_rate *= 0.1; });
-  /// \endcode
+  /// \snippet reference/training_test.cpp group
   /// \throws DomainError for options outside of their range, a parameter that the optimizer does
   ///         not know, a change of a learning rate of 0.
   template <class Part, class Edit>
@@ -104,10 +103,7 @@ class Optimizer {
   }
 
   /// The same for the parameters that a condition on their names and shapes selects.
-  /// \code
-  ///   optimizer.group_if([](std::string_view, const Shape& shape) { return shape.rank() < 2; },
-  ///                      [](auto& options) { options.weight_decay = 0; });
-  /// \endcode
+  /// \snippet reference/training_test.cpp group_if
   /// \throws DomainError if there is none, and as above.
   template <std::predicate<std::string_view, const Shape&> Condition, class Edit>
   void group_if(Condition condition, Edit edit) {

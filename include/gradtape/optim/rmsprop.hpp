@@ -8,14 +8,15 @@
 
 namespace gradtape::optim {
 
+/// Options of `RmsProp`.
 struct RmsPropOptions {
-  double learning_rate = 1e-2;
-  double smoothing = 0.99;  // share of the mean square that is kept, in [0, 1)
-  double epsilon = 1e-8;
-  double momentum = 0;      // share of the last velocity that is kept, in [0, 1)
-  bool centered = false;    // divides by the deviation from the mean gradient instead
-  double weight_decay = 0;  // strength of the penalty (weight_decay / 2) |w|^2
-  bool lazy = false;        // only touched columns change
+  double learning_rate = 1e-2;  ///< about the step of an element whose gradients stay the same
+  double smoothing = 0.99;      ///< share of the mean square that is kept, in [0, 1)
+  double epsilon = 1e-8;        ///< keeps elements without gradients from dividing by 0
+  double momentum = 0;          ///< share of the last velocity that is kept, in [0, 1)
+  bool centered = false;        ///< divides by the deviation from the mean gradient instead
+  double weight_decay = 0;      ///< strength of the penalty (weight_decay / 2) |w|^2
+  bool lazy = false;            ///< only touched columns change
 };
 
 /// With g the gradient, w the parameter, s its mean square, a its mean, v the velocity (all 0 at
@@ -80,7 +81,8 @@ struct RmsPropRule {
   };
 };
 
-/// \code optim::RmsProp optimizer(model, {.learning_rate = 1e-3}); \endcode
+/// See `RmsPropRule`.
+/// \snippet reference/training_test.cpp rmsprop
 using RmsProp = Optimizer<RmsPropRule>;
 
 }  // namespace gradtape::optim

@@ -52,6 +52,7 @@ inline double half_cosine(double progress, double from, double to) {
 
 }  // namespace detail
 
+/// The same rate in every step: where a schedule is asked for.
 inline double constant(Index step, double rate) {
   detail::check(step, 0);
   detail::check_rate("constant", "rate", rate);
@@ -103,11 +104,12 @@ inline double warmup_cosine(Index step, Index warmup, Index steps, double rate, 
   return cosine(step - warmup, steps - warmup, rate, to);
 }
 
+/// Parameters of `one_cycle`.
 struct OneCycle {
-  double highest;           // rate
-  double rising = 0.3;      // share of the steps in which it rises, in [0, 1)
-  double first_ratio = 25;  // of the highest to the first rate
-  double last_ratio = 1e4;  // of the first to the last rate
+  double highest;           ///< rate
+  double rising = 0.3;      ///< share of the steps in which it rises, in [0, 1)
+  double first_ratio = 25;  ///< of the highest to the first rate
+  double last_ratio = 1e4;  ///< of the first to the last rate
 };
 
 /// One cycle: along half a cosine up to the highest rate, and along another one down to the last,
@@ -132,19 +134,17 @@ inline double one_cycle(Index step, Index steps, const OneCycle& cycle) {
 
 }  // namespace schedule
 
+/// Options of `ReduceOnPlateau`.
 struct PlateauOptions {
-  double factor = 0.1;      // of the new rate to the old one, in [0, 1)
-  Index patience = 10;      // losses in a row without improvement that are let pass
-  double threshold = 1e-4;  // an improvement is by more than this share of |best loss|
-  Index cooldown = 0;       // losses after a change that are not judged
-  double lowest = 0;        // rate
+  double factor = 0.1;      ///< of the new rate to the old one, in [0, 1)
+  Index patience = 10;      ///< losses in a row without improvement that are let pass
+  double threshold = 1e-4;  ///< an improvement is by more than this share of |best loss|
+  Index cooldown = 0;       ///< losses after a change that are not judged
+  double lowest = 0;        ///< rate
 };
 
 /// Reduces the learning rate whenever a measured loss, say of held-out data, has stopped to fall.
-/// \code
-///   optim::ReduceOnPlateau plateau(optimizer.learning_rate(), {.patience = 3});
-///   optimizer.learning_rate(plateau(loss));      // after each epoch
-/// \endcode
+/// \snippet reference/training_test.cpp plateau
 class ReduceOnPlateau {
  public:
   /// \throws DomainError for options outside of their range.
@@ -179,8 +179,8 @@ class ReduceOnPlateau {
     return rate_;
   }
 
-  double rate() const { return rate_; }
-  double best_loss() const { return best_; }
+  double rate() const { return rate_; }       ///< from the last loss on
+  double best_loss() const { return best_; }  ///< infinite before the first
 
   /// For files: with these it goes on as it would have.
   std::vector<NamedArray> named_arrays() {

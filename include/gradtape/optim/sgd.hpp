@@ -9,11 +9,12 @@
 
 namespace gradtape::optim {
 
+/// Options of `Sgd`.
 struct SgdOptions {
-  double learning_rate = 1e-2;
-  double momentum = 0;      // share of the last velocity that is kept, in [0, 1)
-  bool nesterov = false;    // takes the gradient as if one step ahead; needs momentum
-  double weight_decay = 0;  // strength of the penalty (weight_decay / 2) |w|^2
+  double learning_rate = 1e-2;  ///< factor of the gradient, or of the velocity
+  double momentum = 0;          ///< share of the last velocity that is kept, in [0, 1)
+  bool nesterov = false;        ///< takes the gradient as if one step ahead; needs momentum
+  double weight_decay = 0;      ///< strength of the penalty (weight_decay / 2) |w|^2
 };
 
 /// With g the gradient, w the parameter, v its velocity (0 at first):
@@ -64,7 +65,8 @@ struct SgdRule {
   };
 };
 
-/// \code optim::Sgd optimizer(model, {.learning_rate = 0.1, .momentum = 0.9}); \endcode
+/// See `SgdRule`.
+/// \snippet reference/training_test.cpp sgd
 using Sgd = Optimizer<SgdRule>;
 
 }  // namespace gradtape::optim

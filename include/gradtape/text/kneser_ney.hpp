@@ -29,9 +29,10 @@
 
 namespace gradtape::text {
 
+/// Options of `KneserNey`.
 struct KneserNeyOptions {
-  Index order = 5;        // words of an n-gram, the predicted one included
-  bool modified = false;  // three discounts for each length
+  Index order = 5;        ///< words of an n-gram, the predicted one included
+  bool modified = false;  ///< three discounts for each length
 };
 
 /// The n-grams of some texts, as a tree: those of a length lie sorted side by side, the
@@ -48,6 +49,7 @@ class KneserNey {
     for (Level& level : levels_) level.discounts = discounts_of(level.counts, options.modified);
   }
 
+  /// Words of the longest n-grams, as asked for.
   Index order() const { return static_cast<Index>(levels_.size()) - 1; }
 
   /// P(word | history), the history from its oldest word to its newest; a boundary in it begins the

@@ -15,17 +15,19 @@
 
 namespace gradtape::text {
 
+/// How texts are brought to one length.
 struct PaddingOptions {
-  Index length = 0;       // T; 0: that of the longest text, but at least 1
-  bool keep_end = false;  // whether a text that is too long loses its beginning or its end
-  Id padding = Vocabulary::padding;
+  Index length = 0;       ///< T; 0: that of the longest text, but at least 1
+  bool keep_end = false;  ///< true: a text that is too long loses its beginning, not its end
+  Id padding = Vocabulary::padding;  ///< what stands behind the end of a text
 };
 
 /// Texts filled up to the same length behind their ends.
 class PaddedTexts {
  public:
-  Index size() const { return std::ssize(lengths_); }
-  auto ids() const { return ids_.topLeftCorner(length_, size()); }  // (T,n)
+  Index size() const { return std::ssize(lengths_); }  ///< number of texts
+  /// (T,n), a column a text.
+  auto ids() const { return ids_.topLeftCorner(length_, size()); }
   /// Of the texts, as far as they were kept; 0 for an empty text.
   std::span<const Index> lengths() const { return lengths_; }
 

@@ -18,6 +18,7 @@
 
 namespace gradtape::text {
 
+/// Options of `Streams`.
 struct StreamsOptions {
   Index steps = 32;    ///< T, words in a piece
   Index samples = 16;  ///< n, streams
@@ -32,7 +33,9 @@ struct StreamsOptions {
 ///     while (streams.next()) .. inputs(), targets(), lengths()
 class Streams {
  public:
+  /// A word a row, a stream a column.
   using Ids = Eigen::Matrix<Id, Eigen::Dynamic, Eigen::Dynamic>;
+  /// A number for each stream.
   using Lengths = Eigen::Matrix<Id, Eigen::Dynamic, 1>;
 
   /// Target where there is nothing to predict: `softmax_cross_entropy` ignores it.
@@ -89,10 +92,10 @@ class Streams {
 
   // Of the current piece.
 
-  const Ids& inputs() const { return inputs_; }        // (T,n)
-  const Ids& targets() const { return targets_; }      // (T,n), `ignored` in the padding
-  const Lengths& lengths() const { return lengths_; }  // (n), of the inputs; 0 behind the last text
-  Index predicted() const { return predicted_; }       // targets that are not ignored
+  const Ids& inputs() const { return inputs_; }        ///< (T,n)
+  const Ids& targets() const { return targets_; }      ///< (T,n), `ignored` in the padding
+  const Lengths& lengths() const { return lengths_; }  ///< (n), inputs; 0 behind the last text
+  Index predicted() const { return predicted_; }       ///< targets that are not ignored
   /// Whether a stream begins a text here: its state is to be reset.
   bool begins(Index stream) const { return readers_.at(std::size_t(stream)).begins; }
 

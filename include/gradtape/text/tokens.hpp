@@ -96,8 +96,9 @@ inline std::vector<std::string> characters(std::string_view text) {
   return result;
 }
 
+/// Options of `words`.
 struct WordOptions {
-  bool lower_case = false;  // of ASCII and Latin-1
+  bool lower_case = false;  ///< of ASCII and Latin-1
 };
 
 /// Words, and each sign of punctuation by itself; an apostrophe or a hyphen between letters belongs

@@ -28,10 +28,11 @@ namespace gradtape::text {
 /// The number of a word in a vocabulary.
 using Id = std::int32_t;
 
+/// Which words get an id.
 struct VocabularyOptions {
-  Index min_count = 1;  // what is rarer is left out
-  Index max_size = 0;   // most words beside the special ones, the frequent ones first; 0: all
-  Index specials = 2;   // the first so many of <s>, <unk>, <pad>, </s>: 2, 3 or 4
+  Index min_count = 1;  ///< what is rarer is left out
+  Index max_size = 0;   ///< most words beside the special ones, the frequent ones first; 0: all
+  Index specials = 2;   ///< the first so many of `<s>`, `<unk>`, `<pad>`, `</s>`: 2, 3 or 4
 };
 
 namespace detail {
@@ -120,6 +121,7 @@ class Vocabulary {
     const auto found = ids_.find(word);
     return found != ids_.end() ? found->second : unknown;
   }
+  /// The id of each word.
   std::vector<Id> ids(const std::vector<std::string>& text) const {
     std::vector<Id> result(text.size());
     std::transform(text.begin(), text.end(), result.begin(),
@@ -134,7 +136,7 @@ class Vocabulary {
 
   /// A line for each word in the order of the ids: the word, a tab, its count.  Valid UTF-8,
   /// whatever the words are: control characters, bytes that are not UTF-8, the backslash, and a `<`
-  /// that begins an ordinary word are written as \xHH.
+  /// that begins an ordinary word are written as `\xHH`.
   std::string to_text() const {
     std::string text;
     for (Id id = 0; id < size(); ++id) {
@@ -192,6 +194,7 @@ class Vocabulary {
 /// Counts the words of texts, until they are frozen into a vocabulary.
 class WordCounts {
  public:
+  /// Takes in a text, already cut into words.
   void add(const std::vector<std::string>& text) {
     for (const std::string& word : text) ++counts_[word];
   }

@@ -19,13 +19,14 @@ namespace gradtape::text {
 /// allocates nothing.
 class Batch {
  public:
+  /// Room for that many samples of a window of N words.
   Batch(Index window, Index samples)
       : size_(samples), inputs_(window, samples), targets_(samples) {}
 
-  Index size() const { return size_; }
-  Index capacity() const { return targets_.size(); }
-  auto inputs() const { return inputs_.leftCols(size_); }  // (N,n)
-  auto targets() const { return targets_.head(size_); }    // (n)
+  Index size() const { return size_; }                     ///< n, examples that are in it
+  Index capacity() const { return targets_.size(); }       ///< the most that fit in
+  auto inputs() const { return inputs_.leftCols(size_); }  ///< (N,n), the oldest word first
+  auto targets() const { return targets_.head(size_); }    ///< (n), the words that follow
 
  private:
   friend class Windows;
@@ -60,9 +61,12 @@ class Windows {
   /// Number of windows.
   Index size() const { return static_cast<Index>(starts_.size()); }
 
+  /// The words of window i, the oldest first.
+  /// \throws ShapeError for a number that is no window's, as `target` does.
   std::span<const Id> input(Index i) const {
     return {stream_.data() + start(i), static_cast<std::size_t>(window_)};
   }
+  /// The word that follows window i.
   Id target(Index i) const { return stream_[start(i) + static_cast<std::size_t>(window_)]; }
 
   /// Fills a batch with windows drawn at random, each time any of them.
