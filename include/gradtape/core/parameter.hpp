@@ -162,6 +162,7 @@ struct ParameterHandle;
 /// place, and its gradient is written in place, adding up over calls of `backward` until
 /// `zero_grad` or an optimizer's step clears it.  It can be moved while tapes refer to it, and must
 /// outlive their recordings.
+/// \snippet reference/training_test.cpp parameter
 template <class T>
 class Parameter {
  public:

@@ -96,6 +96,7 @@ Var<T> record_reduction(std::string_view operation, const Tensors& operands, con
 }  // namespace detail
 
 /// Records an operation whose result is a tensor.
+/// \snippet reference/autodiff_test.cpp record
 /// \param operation  its name, a string literal: for error texts and drawings.
 /// \param shape      of the result.
 /// \param operands   the tensors of one tape that it depends on, at least one.
@@ -126,7 +127,8 @@ Var<T> record(std::string_view operation, std::initializer_list<Tensor<T>> opera
 }
 
 /// An operation of the user's own that is element-wise: a struct like those in ops/, for scalars
-/// and tensors alike.
+/// and tensors alike (core/operation.hpp).
+/// \snippet reference/autodiff_test.cpp elementwise
 template <class Op, class... X>
 requires Operands<X...>
 [[gnu::always_inline]] inline auto elementwise(const X&... x) { return detail::apply<Op>(x...); }

@@ -25,6 +25,7 @@ struct TraceOptions {
 };
 
 /// Records computations on scalars and tensors of type T, and owns the memory of all of them.
+/// \snippet reference/autodiff_test.cpp tape
 /// Handles (`Var`, `Tensor`) must not outlive it.  One tape serves one thread; any number of tapes
 /// may exist at once.
 template <class T>
@@ -91,6 +92,7 @@ class Tape : detail::Recording<T> {
 
   class Scope;
   /// Forgets at the end of its block, also when an exception passes, what was recorded since.
+  /// \snippet reference/autodiff_test.cpp scope
   [[nodiscard]] Scope scope() { return Scope(*this); }
 
   class Part;
@@ -101,6 +103,7 @@ class Tape : detail::Recording<T> {
 
   class NoGrad;
   /// Until the end of its block results are constants: for evaluation without a backward pass.
+  /// \snippet reference/autodiff_test.cpp no_grad
   [[nodiscard]] NoGrad no_grad() { return NoGrad(*this); }
 
   /// While on, every operation becomes a node of its own with a label, and the first NaN or

@@ -9,6 +9,7 @@ namespace gradtape {
 
 /// A handle to a recorded, column-major array.  Copying it copies the handle: both name the same
 /// node.
+/// \snippet reference/autodiff_test.cpp tensor
 template <class T>
 class Tensor {
  public:

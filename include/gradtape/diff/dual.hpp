@@ -17,6 +17,9 @@
 namespace gradtape {
 
 /// A value and its tangent.  A plain number is a constant: its tangent is 0.
+/// \snippet reference/autodiff_test.cpp dual
+/// On a tape of them, gradients have the Hessian times the direction for tangents:
+/// \snippet reference/autodiff_test.cpp hessian
 template <class U>
 class Dual {
  public:

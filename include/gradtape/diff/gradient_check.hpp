@@ -126,6 +126,7 @@ double difference(F&& f, double x, const CheckOptions& options) {
 
 /// Compares the gradient of f by the tape with finite differences, element by element.
 /// A NaN on either side fails.
+/// \snippet reference/autodiff_test.cpp check_gradients
 /// \param f        f(Tape<double>&, const std::vector<Tensor<double>>& inputs) -> Var<double>,
 ///                 smooth at the inputs.
 /// \param inputs   names and values; vectors are matrices of one column.

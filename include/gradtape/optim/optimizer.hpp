@@ -41,6 +41,7 @@ namespace gradtape::optim {
 
 /// Changes the parameters of a model, each once, even if several members share it.  The model may
 /// be moved, but must outlive the optimizer.
+/// \snippet reference/training_test.cpp training
 template <class Rule>
 class Optimizer {
  public:

@@ -93,6 +93,7 @@ inline double linear_warmup(Index step, Index steps, double rate) {
 }
 
 /// Linear warm-up in the first `warmup` of all steps, then half a cosine down.
+/// \snippet reference/training_test.cpp schedule
 /// \throws DomainError also if the warm-up is not within all steps.
 inline double warmup_cosine(Index step, Index warmup, Index steps, double rate, double to = 0) {
   detail::check(step, steps);
