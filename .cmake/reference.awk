@@ -33,6 +33,9 @@ command { block = 0; paragraph = 1; print; next }
   paragraph = 1
   sub(/^ +/, "", text)
   gsub(/   +/, " \\&emsp; ", text)
+  # not the end of the first sentence
+  gsub(/ \.\. /, " ..\\&nbsp;", text)
+  gsub(/ al\. /, " al.\\&nbsp;", text)
   if (indented) {
     formula = 1
     print mark " <br>&emsp; " text

@@ -183,7 +183,7 @@ class Parameter {
   Parameter() = default;
 
   /// All sizes; they never change.
-  /// \throws TapeError, as all members do, if it is empty: default-constructed or moved from.
+  /// \throws TapeError if it is empty, default-constructed or moved from; so do all members.
   const Shape& shape() const { return state().shape; }
   Index size() const { return state().shape.size(); }  ///< number of elements
   /// The elements, to change: the first dimension by all others.  Not between the recording of what

@@ -25,6 +25,7 @@ class Shape {
   /// Rank 0: one element.
   constexpr Shape() = default;
 
+  /// The first size, the second, ...: `Shape{3, 4}` has 3 rows and 4 columns.
   /// \throws ShapeError for more than four sizes, negative ones, and more elements than an Index
   /// counts.
   constexpr Shape(std::initializer_list<Index> sizes) : rank_(static_cast<int>(sizes.size())) {

@@ -25,8 +25,8 @@ class Tensor {
       : Tensor(e.record()) {}
 
   /// All sizes; they never change.
-  /// \throws TapeError, as all members do, if the handle is empty, or from before a `clear` or the
-  /// end of a scope.
+  /// \throws TapeError if the handle is empty, or from before a `clear` or the end of a scope; so do
+  /// all members.
   const Shape& shape() const { return node("shape").shape; }
   int rank() const { return shape().rank(); }          ///< number of dimensions, 0 to 4
   Index size() const { return shape().size(); }        ///< number of elements

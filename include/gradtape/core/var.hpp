@@ -63,6 +63,7 @@ class Var {
 
   /// Whether it is a number rather than something recorded.
   bool is_constant() const { return recording_ == nullptr; }
+  /// The tape that it is recorded on.
   /// \throws TapeError for a constant.
   Tape<T>& tape() const { return checked("tape").tape(); }
 

@@ -27,6 +27,7 @@ struct BatchesOptions {
 /// construction.
 class Batches {
  public:
+  /// The last batch is smaller if the size does not divide the number of samples.
   /// \throws DomainError unless there are samples, batches of at least one, and one that is not
   /// dropped.
   Batches(Index samples, Index batch_size, const BatchesOptions& options = {})

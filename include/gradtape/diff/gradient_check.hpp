@@ -55,6 +55,7 @@ struct CheckReport {
   }
   /// `passed`.
   explicit operator bool() const { return passed; }
+  /// For a test: nothing if the check passed.
   /// \throws DomainError with the report unless the check passed.
   void require() const {
     if (!passed) throw DomainError(text());

@@ -58,6 +58,7 @@ inline std::string read_file(const std::string& path) {
 /// that whatever happens, the path holds the old content or all of the new.
 class AtomicFile {
  public:
+  /// Opens the temporary file; it is removed if no `commit` follows.
   /// \throws FileError if no file can be made there.
   explicit AtomicFile(const std::string& path) : path_(path) {
     detail::check_path("write", path);
@@ -81,6 +82,7 @@ class AtomicFile {
     if (!temporary_.empty()) std::remove(temporary_.c_str());
   }
 
+  /// Appends bytes.
   /// \throws FileError if there is no room for it.
   void write(std::string_view bytes) {
     if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size())

@@ -280,6 +280,7 @@ inline void save_npz(const std::string& path, std::span<const NamedArray> arrays
 /// An .npz file without compression, such as numpy.savez writes.
 class NpzFile {
  public:
+  /// Reads the whole file.
   /// \throws FileError if it cannot be read, or is no such file.
   explicit NpzFile(const std::string& path) : NpzFile(path, read_file(path)) {}
 

@@ -104,6 +104,7 @@ inline nlohmann::json parse_header(const std::string& path, std::string_view tex
 /// A file that has been read and checked as a whole.
 class SafetensorsFile {
  public:
+  /// Reads the whole file.
   /// \throws FileError if it cannot be read or breaks the format.
   explicit SafetensorsFile(const std::string& path) : SafetensorsFile(path, read_file(path)) {}
 

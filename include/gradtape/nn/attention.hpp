@@ -209,6 +209,7 @@ struct MultiHeadAttention {
     return matmul(output_weight, x) + output_bias;
   }
 
+  /// Refuses what is no input.
   /// \throws ShapeError unless x is (D,T,n); the text calls x by its role, unless it has a name.
   void check(const char* role, const Tensor<T>& x) const {
     if (x.rank() == 3 && x.rows() == features()) return;
@@ -287,10 +288,12 @@ template <class T>
 struct CausalSelfAttention {
   MultiHeadAttention<T> attention;  ///< files find its parameters without a prefix
 
+  /// Initialised as a `MultiHeadAttention`.
   /// \throws ShapeError unless the number of heads divides D.
   CausalSelfAttention(Index features, Index heads, Random& random)
       : attention(features, heads, random) {}
 
+  /// All positions at once: for training.
   /// \throws ShapeError unless x is (D,T,n).
   Tensor<T> operator()(const Tensor<T>& x) const {
     const auto [q, k, v] = project(x);

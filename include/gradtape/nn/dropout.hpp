@@ -67,6 +67,7 @@ namespace nn {
 struct Dropout {
   double probability;  ///< p, with which an element is left out; may be changed during training
 
+  /// Leaves elements out with probability p.
   /// \throws DomainError unless 0 <= p <= 1.
   explicit Dropout(double p) : probability(p) { gradtape::detail::check_dropout(p); }
 

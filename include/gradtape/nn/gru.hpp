@@ -30,6 +30,7 @@ struct GruCell : gradtape::detail::RecurrentWeights<T> {
       : gradtape::detail::RecurrentWeights<T>(3, inputs, hidden, random),
         recurrent_bias(Shape{3 * hidden}, "recurrent_bias") {}
 
+  /// h' from x and h.
   /// \throws ShapeError unless x and the state fit each other and the weights.
   State operator()(const Tensor<T>& x, const State& h) const { return checked_step(*this, x, h); }
 

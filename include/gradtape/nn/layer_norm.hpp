@@ -88,6 +88,7 @@ struct LayerNorm {
     gain.value().setOnes();
   }
 
+  /// Of the shape of x.
   /// \throws ShapeError unless x has that many features.
   template <TensorEntity X>
   auto operator()(const X& x) const {

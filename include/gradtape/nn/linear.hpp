@@ -22,6 +22,7 @@ struct Linear {
     initialize::kaiming_normal(weight, random, gain);
   }
 
+  /// y (m,n) from x (k,n), or y (m) from x (k).
   /// \throws ShapeError if the columns of W differ from the rows of x.
   template <TensorEntity X>
   Tensor<T> operator()(const X& x) const {

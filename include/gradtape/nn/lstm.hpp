@@ -58,6 +58,7 @@ struct LstmCell : gradtape::detail::RecurrentWeights<T> {
     this->bias.value().middleRows(hidden, hidden).setOnes();
   }
 
+  /// h' and c' from x and both h and c.
   /// \throws ShapeError unless x and the state fit each other and the weights.
   State operator()(const Tensor<T>& x, const State& state) const {
     return checked_step(*this, x, state);

@@ -132,7 +132,7 @@ std::vector<NamedArray> named_arrays(Model& model) {
 }
 
 /// Gives a model the values of another's parameters and buffers, such as those that did best so far.
-/// \throws ShapeError, and changes nothing, unless both have the same names and shapes.
+/// \throws ShapeError unless both have the same names and shapes; then nothing is changed.
 template <class Model>
 void copy_values(const Model& from, Model& to) {
   // the model `from` is only read

@@ -168,6 +168,7 @@ template <class T, class F>
 Tensor<T> map_state(const Tensor<T>& h, F&& f) {
   return f(h);
 }
+/// Refuses a state that does not fit.
 /// \throws ShapeError unless a state has that shape; the text names the layer, and x beside it.
 template <class T>
 void check_state(std::string_view layer, const Tensor<T>& h, const Shape& expected,
@@ -213,11 +214,13 @@ struct Recurrent {
   /// Inputs of D features, states of H.
   Recurrent(Index inputs, Index hidden, Random& random) : cell(inputs, hidden, random) {}
 
+  /// All T steps of every sample.
   /// \throws ShapeError unless x is (D,T,n) and the initial state (H,n).
   Sequence<Cell> operator()(const Tensor<T>& x, const std::optional<State>& initial = {}) const {
     check(x);
     return unroll(x, {x.shape()[1], x.shape()[2]}, initial);
   }
+  /// Of sample j the first lengths[j] steps.
   /// \throws ShapeError also unless there are n lengths, each from 0 to T.
   template <Indices I>
   Sequence<Cell> operator()(const Tensor<T>& x, const I& lengths,

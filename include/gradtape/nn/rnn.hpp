@@ -21,6 +21,7 @@ struct RnnCell : gradtape::detail::RecurrentWeights<T> {
   RnnCell(Index inputs, Index hidden, Random& random)
       : gradtape::detail::RecurrentWeights<T>(1, inputs, hidden, random) {}
 
+  /// h' from x and h.
   /// \throws ShapeError unless x and the state fit each other and the weights.
   State operator()(const Tensor<T>& x, const State& h) const { return checked_step(*this, x, h); }
 

@@ -41,6 +41,7 @@ struct TransformerBlock {
   Linear<T> contract;                ///< W2 (D,H), b2
   double dropout;                    ///< probability in training, of what is added
 
+  /// The layers, each with its own initial values.
   /// \throws ShapeError unless the number of heads divides D, DomainError unless dropout is in
   /// [0, 1].
   TransformerBlock(Index features, const TransformerOptions& options, Random& random)

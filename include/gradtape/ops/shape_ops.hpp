@@ -354,8 +354,8 @@ auto repeat(const X& x, Dim dim, Index count) {
       });
 }
 
-/// The tensor with its dimensions of size 1 repeated to a larger shape; missing dimensions count as
-/// 1.  X_bar += Y_bar summed over what was repeated.
+/// The tensor with its dimensions of size 1, and missing ones, repeated to a larger shape.
+/// X_bar += Y_bar summed over what was repeated.
 /// \throws ShapeError if another size differs.
 template <TensorEntity X>
 auto broadcast_to(const X& x, const Shape& shape) {

@@ -52,6 +52,7 @@ struct LbfgsResult {
 template <class Real>
 class LbfgsOf {
  public:
+  /// For all parameters of a model, or for one parameter.
   /// \throws DomainError for options outside of their range.
   template <class Model>
   explicit LbfgsOf(Model& model, const LbfgsOptions& options = {}) : options_(options) {

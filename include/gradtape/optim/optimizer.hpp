@@ -47,6 +47,7 @@ class Optimizer {
  public:
   using Options = typename Rule::Options;  ///< such as `SgdOptions`
 
+  /// For all parameters of a model, or for one parameter.
   /// \throws DomainError for options outside of their range.
   template <class Model>
   explicit Optimizer(Model& model, const Options& options = {}) : options_(options) {

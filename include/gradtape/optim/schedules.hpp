@@ -148,6 +148,7 @@ struct PlateauOptions {
 /// \snippet reference/training_test.cpp plateau
 class ReduceOnPlateau {
  public:
+  /// Begins with that rate.
   /// \throws DomainError for options outside of their range.
   explicit ReduceOnPlateau(double rate, const PlateauOptions& options = {})
       : options_(options), rate_(rate) {

@@ -39,6 +39,7 @@ struct KneserNeyOptions {
 /// continuations of one together.  A text begins and ends with `Vocabulary::boundary`.
 class KneserNey {
  public:
+  /// Counts the n-grams of texts over a vocabulary of that many words.
   /// \throws DomainError unless there is a text and the order is in 1 .. 100; ShapeError for ids
   /// outside of the vocabulary, and for boundaries inside a text.
   KneserNey(const std::vector<std::vector<Id>>& texts, Index words,

@@ -41,6 +41,7 @@ class Streams {
   /// Target where there is nothing to predict: `softmax_cross_entropy` ignores it.
   static constexpr Id ignored = -100;
 
+  /// Of texts without boundaries, which are copied; `next` reads the first piece.
   /// \throws ShapeError unless there is a stream, pieces have at least one word and overlap in
   /// less.
   explicit Streams(std::span<const std::vector<Id>> texts, const StreamsOptions& options = {})

@@ -129,6 +129,7 @@ class Vocabulary {
     return result;
   }
 
+  /// The word of an id.
   /// \throws ShapeError for a number that is no id.
   const std::string& word(Id id) const { return words_[checked(id)]; }
   /// How often it stood in the texts; of `unknown`, all that was left out.
@@ -150,8 +151,10 @@ class Vocabulary {
   /// \throws FileError with the name and the line of what is wrong.
   static Vocabulary from_text(std::string_view text, const std::string& name = "vocabulary");
 
+  /// Writes `to_text` to a file.
   /// \throws FileError if the file cannot be written; then the old one is kept.
   void save(const std::string& path) const { io::write_file(path, to_text()); }
+  /// What `save` has written.
   /// \throws FileError if it cannot be read, or for a line that is wrong.
   static Vocabulary load(const std::string& path) { return from_text(io::read_file(path), path); }
 
@@ -202,6 +205,7 @@ class WordCounts {
   /// Different words so far.
   Index size() const { return static_cast<Index>(counts_.size()); }
 
+  /// The vocabulary of what has been counted so far; counting may go on.
   /// \throws DomainError unless there are 2, 3 or 4 special words and the other options are not
   /// negative.
   Vocabulary freeze(const VocabularyOptions& options = {}) const {

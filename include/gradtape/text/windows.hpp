@@ -39,6 +39,7 @@ class Batch {
 /// All windows of some texts; no window reaches from one text into another.
 class Windows {
  public:
+  /// Windows of N words; texts come by `add`.
   /// \throws ShapeError unless the window has at least one word.
   explicit Windows(Index window) : window_(window) {
     if (window < 1) {
