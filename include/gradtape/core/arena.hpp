@@ -7,7 +7,8 @@
 ///              nothing, and once the arena is empty its blocks are joined to one, as large as it
 ///              had to be
 ///
-/// Both count towards one budget.
+/// Both count towards one budget.  AddressSanitizer sees every access to memory of theirs that nobody
+/// has asked for, or that was given back.
 
 #include <algorithm>
 #include <cstddef>
@@ -22,6 +23,7 @@
 #endif
 
 #include "error.hpp"
+#include "guard.hpp"
 
 namespace gradtape::detail {
 
@@ -72,7 +74,8 @@ class Budget {
 };
 
 /// A growing array of trivially copyable records.  Unlike std::vector it leaves new elements
-/// uninitialised and grows in place where the system can.
+/// uninitialised, grows in place where the system can, and does not know its length: `open` says
+/// which elements are about to be used, `close` which no longer.
 template <class T>
 class Stream {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -98,7 +101,16 @@ class Stream {
     }
     advise_huge_pages(grown, capacity * sizeof(T));
     data_ = static_cast<T*>(grown);
+    forbid_access(data_ + capacity_, (capacity - capacity_) * sizeof(T));
     capacity_ = capacity;
+  }
+
+  [[gnu::always_inline]] T* open(std::size_t first, std::size_t count = 1) {
+    permit_access(data_ + first, count * sizeof(T));
+    return data_ + first;
+  }
+  void close(std::size_t first, std::size_t last) {
+    if (first < last) forbid_access(data_ + first, (last - first) * sizeof(T));
   }
 
  private:
@@ -127,7 +139,8 @@ class Arena {
   void* allocate(std::size_t bytes, std::size_t alignment) {
     const std::size_t start = (offset_ + alignment - 1) & ~(alignment - 1);
     if (start + bytes <= size_) [[likely]] {
-      offset_ = start + bytes;
+      offset_ = start + bytes + gap;
+      permit_access(memory_ + start, bytes);
       return memory_ + start;
     }
     return allocate_in_next_block(bytes);
@@ -148,6 +161,7 @@ class Arena {
       peak_ = std::max(peak_, used());
       if (mark.block == 0 && mark.offset == 0) join();
     }
+    if constexpr (guards_memory) close_from(mark);
     select(mark.block, mark.offset);
   }
 
@@ -190,10 +204,20 @@ class Arena {
         budget_.give_back(size);
         throw std::bad_alloc();
       }
+      forbid_access(memory, size);
       blocks_.push_back({memory, size});
     }
-    select(next, bytes);
+    select(next, bytes + gap);
+    permit_access(memory_, bytes);
     return memory_;
+  }
+
+  void close_from(Mark mark) {
+    for (std::size_t i = mark.block; i < blocks_.size() && i <= block_; ++i) {
+      const std::size_t begin = i == mark.block ? mark.offset : 0,
+                        end = i == block_ ? std::min(offset_, size_) : blocks_[i].size;
+      if (begin < end) forbid_access(blocks_[i].memory + begin, end - begin);
+    }
   }
 
   /// Never larger than the blocks: what a recording needs varies by an eighth at most, or a block
@@ -205,6 +229,7 @@ class Arena {
     blocks_.clear();
     peak_ = 0;
     if (auto* const memory = static_cast<std::byte*>(allocate_aligned(size))) {
+      forbid_access(memory, size);
       blocks_.push_back({memory, size});
     } else {
       budget_.give_back(size);
@@ -212,6 +237,7 @@ class Arena {
   }
 
   static constexpr std::size_t smallest_block = std::size_t{1} << 16;
+  static constexpr std::size_t gap = guards_memory ? tensor_alignment : 0;
 
   Budget& budget_;
   std::vector<Block> blocks_;

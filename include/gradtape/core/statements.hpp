@@ -71,6 +71,7 @@ class Statements {
   std::size_t size() const { return statements_; }
   Mark mark() const { return {statements_, operands_}; }
   void rewind(Mark mark) {
+    if constexpr (guards_memory) close_from(mark);
     statements_ = mark.statements;
     operands_ = mark.operands;
     divert(diverted_);
@@ -78,6 +79,7 @@ class Statements {
 
   /// Rewinds to the beginning.  The count stream then has room for as many statements as operands.
   void clear() {
+    if constexpr (guards_memory) close_from({});
     statements_ = operands_ = 0;
     if (!diverted_) operand_limit_ = operand_capacity_;
   }
@@ -127,8 +129,8 @@ class Statements {
   template <class Write>
   [[gnu::always_inline]] std::uint32_t append(std::size_t n, Write&& write) {
     const std::size_t operands = operands_, statement = statements_ + 1;
-    write(partial_.data() + operands, operand_.data() + operands);
-    count_.data()[statement] = static_cast<Count>(n);
+    write(partial_.open(operands, n), operand_.open(operands, n));
+    *count_.open(statement) = static_cast<Count>(n);
     operands_ = operands + n;
     statements_ = statement;
     return static_cast<std::uint32_t>(statement);
@@ -146,7 +148,7 @@ class Statements {
   }
   [[gnu::always_inline]] std::uint32_t append_leaf() {
     const std::size_t statement = ++statements_;
-    count_.data()[statement] = Count{0};
+    *count_.open(statement) = Count{0};
     return static_cast<std::uint32_t>(statement);
   }
 
@@ -159,7 +161,7 @@ class Statements {
       divert(diverted_);
     }
     const std::size_t first = statements_ + 1;
-    std::fill_n(count_.data() + first, n, Count{0});
+    std::fill_n(count_.open(first, n), n, Count{0});
     statements_ += n;
     return static_cast<std::uint32_t>(first);
   }
@@ -170,7 +172,7 @@ class Statements {
   void begin_sweep() {
     if (statements_ >= adjoint_.capacity()) [[unlikely]]
       adjoint_.reserve(std::max(2 * adjoint_.capacity(), statements_ + 1));
-    std::uninitialized_fill_n(adjoint_.data(), statements_ + 1, T(0));
+    std::uninitialized_fill_n(adjoint_.open(0, statements_ + 1), statements_ + 1, T(0));
     cursor_ = mark();
   }
 
@@ -228,6 +230,13 @@ class Statements {
   [[gnu::cold, gnu::noinline]] void make_room_for_statements(std::size_t n) {
     if (n + 2 > count_.capacity())
       count_.reserve(std::max<std::size_t>(2 * n, initial_capacity) + 2);
+  }
+
+  void close_from(Mark mark) {
+    partial_.close(mark.operands, operands_);
+    operand_.close(mark.operands, operands_);
+    count_.close(mark.statements + 1, statements_ + 1);
+    adjoint_.close(mark.statements + 1, std::min(statements_ + 1, adjoint_.capacity()));
   }
 
   Stream<T> partial_;
