@@ -70,6 +70,15 @@ inline std::string message_of(const nlohmann::json::exception& error) {
   return std::string(end == std::string_view::npos ? text : text.substr(end + 2));
 }
 
+/// A text as JSON has it.  \throws FileError if it is not UTF-8.
+inline std::string quoted(const std::string& path, const std::string& text) {
+  try {
+    return nlohmann::json(text).dump();
+  } catch (const nlohmann::json::exception& error) {
+    fail<FileError>(path, ": a name or a text is not UTF-8: ", message_of(error));
+  }
+}
+
 /// Reads the header.
 /// \throws FileError for what is no JSON, and for names that stand twice in an
 /// object, of which the JSON library would keep the last.
@@ -269,24 +278,29 @@ inline void save_safetensors(const std::string& path, std::span<const NamedArray
   // the large numbers first, so that all of them lie at multiples of their size
   std::stable_sort(sorted.begin(), sorted.end(),
                    [&](const auto& a, const auto& b) { return bytes(a) > bytes(b); });
-  nlohmann::json header = nlohmann::json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  const auto quoted = [&path](const std::string& text) { return detail::quoted(path, text); };
+  std::map<std::string_view, std::string> header;
+  if (!metadata.empty()) {
+    std::string texts;
+    for (const auto& [name, text] : metadata)
+      texts += detail::concat(texts.empty() ? "{" : ",", quoted(name), ":", quoted(text));
+    header["__metadata__"] = texts + "}";
+  }
   Index end = 0;
   for (const NamedArray& array : sorted) {
-    nlohmann::json& info = header[array.name];
     const auto type = static_cast<std::size_t>(element_type(array.type));
-    info["dtype"] = detail::safetensors_types[type].first;
-    info["shape"] = nlohmann::json::array();
-    for (int d = 0; d < array.shape.rank(); ++d) info["shape"].push_back(array.shape[d]);
     const Index begin = std::exchange(end, end + array.shape.size() * bytes(array));
-    info["data_offsets"] = {begin, end};
+    std::string shape;
+    for (int d = 0; d < array.shape.rank(); ++d)
+      shape += detail::concat(d > 0 ? "," : "", array.shape[d]);
+    header[array.name] =
+        detail::concat("{\"data_offsets\":[", begin, ",", end, "],\"dtype\":\"",
+                       detail::safetensors_types[type].first, "\",\"shape\":[", shape, "]}");
   }
   std::string text;
-  try {
-    text = header.dump();
-  } catch (const nlohmann::json::exception& error) {
-    detail::fail<FileError>(path, ": a name or a text is not UTF-8: ", detail::message_of(error));
-  }
+  for (const auto& [name, info] : header)
+    text += detail::concat(text.empty() ? "" : ",", quoted(std::string(name)), ":", info);
+  text = "{" + text + "}";
   text.resize((text.size() + 7) / 8 * 8, ' ');
   if (text.size() > detail::largest_header) {
     detail::fail<FileError>(path, ": a header of ", text.size(), " bytes is above the largest, ",
