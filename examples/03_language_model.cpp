@@ -55,6 +55,33 @@ struct Settings {
   std::string save, resume, report, curve, plot;
 };
 
+/// Calls f(name, value) for what a file keeps of the settings, by the names of the options: what
+/// the model is, and how it is trained.
+template <class F>
+void for_each_model_setting(Settings& s, F&& f) {
+  f("level", s.level);
+  f("window", s.architecture.window);
+  f("embedding", s.architecture.embedding);
+  f("hidden", s.architecture.hidden);
+  f("tie", s.architecture.tied);
+  f("optimizer", s.optimizer);
+  f("seed", s.seed);
+}
+template <class F>
+void for_each_training_setting(Settings& s, F&& f) {
+  f("batch", s.batch);
+  f("steps", s.steps);
+  f("learning-rate", s.learning_rate);
+  f("schedule", s.schedule);
+  f("weight-decay", s.weight_decay);
+  f("dropout", s.dropout.hidden);
+  f("input-dropout", s.dropout.input);
+  f("label-smoothing", s.label_smoothing);
+  f("clip", s.clip);
+  f("evaluations", s.evaluations);
+  f("patience", s.patience);
+}
+
 /// Any optimizer.
 struct Stepper {
   std::function<void()> step;
@@ -85,7 +112,7 @@ Stepper stepper(const Settings& s, LanguageModel& model) {
 
 /// What training leaves, and a file keeps.
 struct State {
-  std::int64_t step = 0;
+  std::int64_t step = 0, without_gain = 0;  // the latter counts evaluations
   double best_dev = std::numeric_limits<double>::infinity();
   std::vector<Eigen::MatrixXf> best;  // parameters at that point
 };
@@ -110,12 +137,47 @@ std::vector<NamedArray> arrays_of(LanguageModel& model, const Stepper& optimizer
   std::vector<NamedArray> arrays =
       io::join({{"", named_arrays(model)}, {"optimizer.", optimizer.arrays()}});
   arrays.push_back(named_array("training.step", Shape{}, &state.step));
+  arrays.push_back(named_array("training.without_gain", Shape{}, &state.without_gain));
   arrays.push_back(named_array("training.best_dev_loss", Shape{}, &state.best_dev));
   std::size_t i = 0;
   for_each_parameter(model, [&](const std::string& name, auto& p) {
     arrays.push_back(named_array("best." + name, p.shape(), state.best.at(i++).data()));
   });
   return arrays;
+}
+
+io::Metadata metadata_of(Settings s, const Vocabulary& vocabulary) {
+  io::Metadata metadata{{"format", "gradtape language model"},
+                        {"vocabulary", vocabulary.to_text()}};
+  const auto keep = [&](const char* name, const auto& value) {
+    std::ostringstream text;
+    text.precision(std::numeric_limits<double>::max_digits10);
+    text << value;
+    metadata[name] = text.str();
+  };
+  for_each_model_setting(s, keep);
+  for_each_training_setting(s, keep);
+  return metadata;
+}
+
+/// Sets what the file keeps, but for how to train only what no option says.
+Vocabulary restore_settings(const CLI::App& app, Settings& s) {
+  const io::Metadata metadata = io::SafetensorsFile(s.resume).metadata();
+  const auto field = [&](const std::string& name) {
+    const auto found = metadata.find(name);
+    if (found == metadata.end())
+      throw FileError(s.resume + ": no model of this program: its metadata have no " + name);
+    return found->second;
+  };
+  const auto restore = [&](const char* name, auto& value) {
+    std::istringstream text(field(name));
+    if (!(text >> value)) throw FileError(s.resume + ": its " + name + " cannot be read");
+  };
+  for_each_model_setting(s, restore);
+  for_each_training_setting(s, [&](const std::string& name, auto& value) {
+    if (app.count("--" + name) == 0) restore(name.c_str(), value);
+  });
+  return Vocabulary::from_text(field("vocabulary"), s.resume);
 }
 #endif
 
@@ -132,7 +194,6 @@ double train(LanguageModel& model, const Stepper& optimizer, const Windows& trai
                                                     static_cast<float>(s.label_smoothing)};
   double seconds = 0;
   long done = 0;
-  int without_gain = 0;
   std::printf("    step   train loss   dev loss\n");
   while (state.step < s.steps && !Interrupt::is_wished()) {
     long interval = state.step * s.evaluations / s.steps;
@@ -162,14 +223,15 @@ double train(LanguageModel& model, const Stepper& optimizer, const Windows& trai
     std::printf("%8ld   %10.4f   %8.4f\n", static_cast<long>(state.step), mean, dev);
     std::fflush(stdout);
     curve.add(static_cast<long>(state.step), mean, dev);
-    without_gain = dev < state.best_dev ? 0 : without_gain + 1;
+    state.without_gain = dev < state.best_dev ? 0 : state.without_gain + 1;
     if (dev < state.best_dev) {
       state.best_dev = dev;
       copy_parameters(model, state.best);
     }
     save();
-    if (s.patience > 0 && without_gain >= s.patience) {
-      std::printf("no gain in %d evaluations: training ends\n", without_gain);
+    if (s.patience > 0 && state.without_gain >= s.patience) {
+      std::printf("no gain in %ld evaluations: training ends\n",
+                  static_cast<long>(state.without_gain));
       break;
     }
   }
@@ -261,15 +323,7 @@ int run(const Settings& s, LanguageModel& model, const Corpus& corpus) {
 #ifdef EXAMPLE_HAS_JSON
   if (!s.resume.empty()) io::load_safetensors(s.resume, arrays_of(model, optimizer, state));
   if (!s.save.empty()) {
-    const io::Metadata metadata{{"format", "gradtape language model"},
-                                {"level", s.level},
-                                {"window", std::to_string(s.architecture.window)},
-                                {"embedding", std::to_string(s.architecture.embedding)},
-                                {"hidden", std::to_string(s.architecture.hidden)},
-                                {"tied", s.architecture.tied ? "1" : "0"},
-                                {"optimizer", s.optimizer},
-                                {"seed", std::to_string(s.seed)},
-                                {"vocabulary", corpus.vocabulary.to_text()}};
+    const io::Metadata metadata = metadata_of(s, corpus.vocabulary);
     save = [&, metadata] {
       io::save_safetensors(s.save, arrays_of(model, optimizer, state), metadata);
     };
@@ -365,7 +419,8 @@ void add_options(CLI::App& app, Settings& s) {
   app.add_option("--neighbours", s.neighbours, "Show the words nearest to these: dog,apple");
   app.add_option("--save", s.save, "Keep model and training in a file (safetensors)");
   app.add_option("--resume", s.resume,
-                 "Go on from such a file: its sizes, vocabulary and seed count");
+                 "Go on from such a file: its model, vocabulary and seed count, and its settings\n"
+                 "of training where no option says otherwise");
   app.add_option("--curve", s.curve, "Write the losses on the way as CSV");
   app.add_option("--plot", s.plot, "Draw them (.svg or .png, with gnuplot)");
   app.add_option("--seed", s.seed, "Of all random numbers");
@@ -403,19 +458,7 @@ int run(int argc, char** argv) {
     choose_for_stories(app, s);
   std::optional<Vocabulary> saved;
 #ifdef EXAMPLE_HAS_JSON
-  if (!s.resume.empty()) {
-    const io::Metadata metadata = io::SafetensorsFile(s.resume).metadata();
-    const auto field = [&](const char* name) {
-      const auto found = metadata.find(name);
-      if (found == metadata.end())
-        throw FileError(s.resume + ": no model of this program: its metadata have no " + name);
-      return found->second;
-    };
-    s.level = field("level"), s.optimizer = field("optimizer"), s.seed = std::stoull(field("seed"));
-    s.architecture = {std::stol(field("window")), std::stol(field("embedding")),
-                      std::stol(field("hidden")), field("tied") == "1"};
-    saved = Vocabulary::from_text(field("vocabulary"), s.resume);
-  }
+  if (!s.resume.empty()) saved = restore_settings(app, s);
 #else
   if (!s.save.empty() || !s.resume.empty())
     throw FileError("--save and --resume need nlohmann/json (apt-get install nlohmann-json3-dev)");
