@@ -12,6 +12,8 @@ naming && /^  }$|}$/ { naming = 0; print $0 " /** \\endcond */"; next }
 
 # Indented lines of a paragraph are formulas, and stay lines; wide gaps within a line stay gaps.
 # After an empty line they are a block of code, which Doxygen knows.
+# Of the comment of a group Doxygen finds no first sentence: all of its first paragraph is the brief.
+/^ *\/\/\/@{/ { group = 1; print; next }
 !/^ *\/\/\/( |$)/ { paragraph = formula = block = 0; print; next }
 {
   begin = match($0, /\/\/\//) + 3
@@ -35,7 +37,9 @@ command { block = 0; paragraph = 1; print; next }
   gsub(/   +/, " \\&emsp; ", text)
   # not the end of the first sentence
   gsub(/ \.\. /, " ..\\&nbsp;", text)
-  gsub(/ al\. /, " al.\\&nbsp;", text)
+  gsub(/ al\. /, " al.\\ ", text)
+  if (group) text = "\\brief " text
+  group = 0
   if (indented) {
     formula = 1
     print mark " <br>&emsp; " text

@@ -65,7 +65,8 @@ struct BatchNormOptions {
   double epsilon = 1e-5;  ///< keeps features that hardly vary from being blown up
 };
 
-/// y = gain (x - mean) / sqrt(variance + epsilon) + bias         x (m,...), gain, bias (m)
+/// Batch normalisation.                                          x (m,...), gain, bias (m)
+///     y = gain (x - mean) / sqrt(variance + epsilon) + bias
 /// In training mean and variance (by n) are those of a feature in all n columns of x, and move the
 /// running ones, the variance with its unbiased estimate (by n - 1):
 ///     running <- (1 - momentum) running + momentum batch

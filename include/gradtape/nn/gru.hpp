@@ -11,7 +11,7 @@
 
 namespace gradtape::nn {
 
-/// One step.                    x (D,n), h (H,n) -> h' (H,n);  of one sample x (D), h (H) -> h' (H)
+/// One step of a GRU.           x (D,n), h (H,n) -> h' (H,n);  of one sample x (D), h (H) -> h' (H)
 ///     [a_r; a_z; a_m] = W x + b,   [u_r; u_z; u_m] = U h + b_h     W (3H,D), U (3H,H), b, b_h (3H)
 ///     r = sigmoid(a_r + u_r),  z = sigmoid(a_z + u_z),  m = tanh(a_m + r u_m)
 ///     h' = m + z (h - m)

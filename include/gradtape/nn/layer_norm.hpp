@@ -55,7 +55,8 @@ Tensor<T> record_layer_norm(const Tensor<T>& x, const Tensor<T>& gain, const Ten
 
 }  // namespace detail
 
-/// y = gain (x - mean) / sqrt(variance + epsilon) + bias         x (m,...), gain, bias (m)
+/// Layer normalisation.                                          x (m,...), gain, bias (m)
+///     y = gain (x - mean) / sqrt(variance + epsilon) + bias
 /// with mean and variance (of the elements themselves, by m) of each column.  A column of equal
 /// elements gives the bias, with derivative 0, also if epsilon is 0.  The gradient: see
 /// normalization.hpp.

@@ -8,7 +8,7 @@
 
 namespace gradtape::nn {
 
-/// y = W x + b            x (k,n), W (m,k), b (m) -> y (m,n), a column a sample
+/// A fully connected layer.  y = W x + b            x (k,n), W (m,k), b (m) -> y (m,n)
 template <class T>
 struct Linear {
   Parameter<T> weight;  ///< W (m,k)

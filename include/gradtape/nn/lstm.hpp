@@ -40,7 +40,7 @@ void check_state(std::string_view layer, const LstmState<T>& state, const Shape&
 }
 ///@}
 
-/// One step.                    x (D,n), h and c (H,n) -> h' and c' (H,n);  of one sample without n
+/// One step of an LSTM.         x (D,n), h and c (H,n) -> h' and c' (H,n);  of one sample without n
 ///     [i; f; g; o] = W x + U h + b                                  W (4H,D), U (4H,H), b (4H)
 ///     c' = sigmoid(f) c + sigmoid(i) tanh(g),   h' = sigmoid(o) tanh(c')
 /// The gates stand in the order of PyTorch's LSTM, which has two biases, of which b is the sum.

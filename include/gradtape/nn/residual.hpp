@@ -13,7 +13,7 @@
 
 namespace gradtape::nn {
 
-/// y = x + f(x),  x_bar += y_bar + f'(x)^T y_bar
+/// A residual connection.  y = x + f(x),  x_bar += y_bar + f'(x)^T y_bar
 /// where f is any layer whose result is of the shape of x.
 template <class F>
 struct Residual {

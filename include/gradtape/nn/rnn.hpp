@@ -8,7 +8,7 @@
 
 namespace gradtape::nn {
 
-/// One step.                    x (D,n), h (H,n) -> h' (H,n);  of one sample x (D), h (H) -> h' (H)
+/// One step of an RNN.          x (D,n), h (H,n) -> h' (H,n);  of one sample x (D), h (H) -> h' (H)
 ///     h' = tanh(W x + U h + b)                                     W (H,D), U (H,H), b (H)
 /// PyTorch's RNN has two biases, of which b is the sum.  W, U and b are its members `input_weight`,
 /// `recurrent_weight` and `bias`.

@@ -11,7 +11,7 @@
 
 namespace gradtape::nn {
 
-/// y = layer_n(... layer_1(layer_0(x)))
+/// Layers one after another.  y = layer_n(... layer_1(layer_0(x)))
 ///
 ///     nn::Sequential model{nn::Linear<float>(2, 16, random),
 ///                          [](const auto& z) { return relu(z); },
