@@ -8,7 +8,7 @@
 /^};$/ && hides { hides = 0; print "/** \\endcond */ };"; next }
 # So do models, by nn/module.hpp, with their function `members`.
 /^  void members\(auto&&/ { naming = 1; $0 = "/** \\cond */" $0 }
-naming && /^  }$|}$/ { naming = 0; print $0 " /** \\endcond */"; next }
+naming && /}$/ { naming = 0; print $0 " /** \\endcond */"; next }
 
 # Indented lines of a paragraph are formulas, and stay lines; wide gaps within a line stay gaps.
 # After an empty line they are a block of code, which Doxygen knows.
@@ -21,9 +21,6 @@ naming && /^  }$|}$/ { naming = 0; print $0 " /** \\endcond */"; next }
   text = substr($0, begin)
   indented = text ~ /^     /
 }
-/\\code/ { verbatim = 1 }
-/\\endcode/ { verbatim = 0; print; next }
-verbatim { print; next }
 text ~ /^ *$/ { paragraph = formula = 0; print; next }
 block && indented { print; next }
 !paragraph && indented { block = 1; print; next }
