@@ -10,12 +10,13 @@
 // The engine.  What a tape holds ...
 #include "core/error.hpp"
 #include "core/shape.hpp"
+#include "core/list.hpp"
 #include "core/arena.hpp"
 #include "core/kinds.hpp"
 #include "core/statements.hpp"
 #include "core/parts.hpp"
-#include "core/recording.hpp"
 #include "core/tracer.hpp"
+#include "core/recording.hpp"
 #include "core/tape.hpp"
 // ... formulas of scalars ...
 #include "core/operation.hpp"

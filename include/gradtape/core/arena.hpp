@@ -17,13 +17,13 @@
 #include <cstring>
 #include <new>
 #include <type_traits>
-#include <vector>
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
 
 #include "error.hpp"
 #include "guard.hpp"
+#include "list.hpp"
 
 namespace gradtape::detail {
 
@@ -240,7 +240,7 @@ class Arena {
   static constexpr std::size_t gap = guards_memory ? tensor_alignment : 0;
 
   Budget& budget_;
-  std::vector<Block> blocks_;
+  List<Block> blocks_;
   std::size_t block_ = 0, offset_ = 0, size_ = 0;
   std::size_t peak_ = 0;  // of `used`, since there is more than one block
   std::byte* memory_ = nullptr;

@@ -9,10 +9,10 @@
 #include <cstdint>
 #include <cstdio>
 #include <iterator>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 // elsewhere these functions are missing, or in libraries of their own
@@ -55,9 +55,6 @@ inline bool is_users(const std::string& line) {
   return line.front() != '?';
 }
 
-/// Return addresses, the innermost first.
-using CallStack = std::vector<void*>;
-
 #ifdef __GLIBC__
 
 /// The file of the machine code at an address, and where it is loaded.
@@ -84,60 +81,20 @@ struct LoadedFile {
   }
 };
 
-/// "model.cpp:42", the innermost line that is the user's; nothing if that cannot be found out in
-/// so many seconds.
-inline std::string source_line(const CallStack& stack, int seconds) {
-  struct Close {
-    void operator()(std::FILE* file) const { pclose(file); }
-  };
-  // what is compiled of this library is in the program itself: the lines of the C library, which
-  // calls `main`, are nobody's
-  const LoadedFile file(stack.empty() ? nullptr : stack.front());
-  if (file.path.empty() || file.path.find('\'') != std::string::npos) return {};
-  std::string addresses;
-  for (void* const address : stack) {
-    // the address that a call returns to may be that of the next line
-    if (LoadedFile(address).path == file.path)
-      addresses += concat(" ", reinterpret_cast<std::uintptr_t>(address) - file.base - 1);
-  }
-  // as hexadecimal numbers, by the shell; debug information is not to come from the network
-  const std::string command =
-      concat("exec 2>/dev/null </dev/null; DEBUGINFOD_URLS= timeout ", seconds,
-             " addr2line -i -e '", file.path, "' $(printf '%x ' ", addresses, ")");
-  const std::unique_ptr<std::FILE, Close> output(popen(command.c_str(), "r"));
-  std::string line;
-  for (int c = 0; output != nullptr && (c = std::fgetc(output.get())) != EOF;) {
-    if (c != '\n') {
-      line += static_cast<char>(c);
-      continue;
-    }
-    line = normal_path(line.substr(0, line.find(" (")));
-    if (!line.empty() && is_users(line)) return line;
-    line.clear();
-  }
-  return {};
-}
-
-[[gnu::noinline]] inline CallStack current_call_stack() {
-  void* address[32];
-  const int count = backtrace(address, std::size(address));
-  return CallStack(address, address + count);
-}
-
-#else
-
-inline std::string source_line(const CallStack&, int) { return {}; }
-inline CallStack current_call_stack() { return {}; }
-
 #endif
 
-/// The different stacks from which a tape was called, by number; 0 for none.
+/// The different stacks from which a tape was called, by number; 0 for none.  A template, so that
+/// programs that never trace are spared its compilation.
+template <class T>
 class CallSites {
  public:
+  /// Return addresses, the innermost first.
+  using Stack = std::vector<void*>;
+
   std::uint32_t current() {
     if (stacks_.size() == most) return 0;
     const auto [entry, is_new] =
-        numbers_.emplace(current_call_stack(), static_cast<std::uint32_t>(stacks_.size() + 1));
+        numbers_.emplace(current_stack(), static_cast<std::uint32_t>(stacks_.size() + 1));
     if (is_new) stacks_.push_back(&entry->first);
     return entry->second;
   }
@@ -149,11 +106,70 @@ class CallSites {
     return line.empty() ? line : ", at " + line;
   }
 
+#ifdef __GLIBC__
+  [[gnu::noinline]] static Stack current_stack() {
+    void* address[32];
+    const int count = backtrace(address, std::size(address));
+    return Stack(address, address + count);
+  }
+
+  /// "model.cpp:42", the innermost line that is the user's; nothing if that cannot be found out in
+  /// so many seconds.
+  static std::string source_line(const Stack& stack, int seconds) {
+    struct Close {
+      void operator()(std::FILE* file) const { pclose(file); }
+    };
+    // what is compiled of this library is in the program itself: the lines of the C library, which
+    // calls `main`, are nobody's
+    const LoadedFile file(stack.empty() ? nullptr : stack.front());
+    if (file.path.empty() || file.path.find('\'') != std::string::npos) return {};
+    std::string addresses;
+    for (void* const address : stack) {
+      // the address that a call returns to may be that of the next line
+      if (LoadedFile(address).path == file.path)
+        addresses += concat(" ", reinterpret_cast<std::uintptr_t>(address) - file.base - 1);
+    }
+    // as hexadecimal numbers, by the shell; debug information is not to come from the network
+    const std::string command =
+        concat("exec 2>/dev/null </dev/null; DEBUGINFOD_URLS= timeout ", seconds,
+               " addr2line -f -i -e '", file.path, "' $(printf '%x ' ", addresses, ")");
+    const std::unique_ptr<std::FILE, Close> output(popen(command.c_str(), "r"));
+    // a function, and below it where it is; the line of this library's may be given to a wrong file
+    std::string line, function;
+    for (int c = 0; output != nullptr && (c = std::fgetc(output.get())) != EOF;) {
+      if (c != '\n') {
+        line += static_cast<char>(c);
+        continue;
+      }
+      if (function.empty()) {
+        function.swap(line);
+        continue;
+      }
+      line = normal_path(line.substr(0, line.find(" (")));
+      if (function.find("8gradtape") > 4 && !line.empty() && is_users(line)) return line;
+      line.clear();
+      function.clear();
+    }
+    return {};
+  }
+#else
+  static Stack current_stack() { return {}; }
+  static std::string source_line(const Stack&, int) { return {}; }
+#endif
+
  private:
   static constexpr std::size_t most = std::size_t{1} << 16;
 
-  std::map<CallStack, std::uint32_t> numbers_;
-  std::vector<const CallStack*> stacks_;
+  struct Hash {
+    std::size_t operator()(const Stack& stack) const {
+      const std::string_view bytes(reinterpret_cast<const char*>(stack.data()),
+                                   stack.size() * sizeof(void*));
+      return std::hash<std::string_view>()(bytes);
+    }
+  };
+
+  std::unordered_map<Stack, std::uint32_t, Hash> numbers_;
+  std::vector<const Stack*> stacks_;
 };
 
 }  // namespace gradtape::detail

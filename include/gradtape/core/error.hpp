@@ -49,7 +49,11 @@ class TextPart {
   TextPart(const std::string& text) : kind_(Kind::text), text_(text) {}
   TextPart(const char* text) : kind_(Kind::text), text_(text) {}
   template <std::signed_integral N>
-  TextPart(N number) : kind_(Kind::integer), integer_(number) {}
+  TextPart(N number)
+      : kind_(number < 0 ? Kind::negative : Kind::natural),
+        natural_(static_cast<unsigned long long>(number)) {
+    if (number < 0) natural_ = 0 - natural_;
+  }
   template <std::unsigned_integral N>
   TextPart(N number) : kind_(Kind::natural), natural_(number) {}
   template <std::floating_point N>
@@ -59,34 +63,34 @@ class TextPart {
 
   void append_to(std::string& text) const {
     char digits[32];
-    const auto print = [&](auto number) {
-      text.append(digits, std::to_chars(std::begin(digits), std::end(digits), number).ptr);
-    };
+    char* begin = digits;
+    char* end = std::end(digits);
     switch (kind_) {
       case Kind::text:
-        text += text_;
-        break;
-      case Kind::integer:
-        print(integer_);
-        break;
+        text.append(text_.data(), text_.size());
+        return;
       case Kind::natural:
-        print(natural_);
+      case Kind::negative:
+        begin = end;
+        for (unsigned long long rest = natural_; rest != 0 || begin == end; rest /= 10)
+          *--begin = static_cast<char>('0' + rest % 10);
+        if (kind_ == Kind::negative) *--begin = '-';
         break;
       case Kind::single:
-        print(static_cast<float>(real_));
+        end = std::to_chars(begin, end, static_cast<float>(real_)).ptr;
         break;
       case Kind::real:
-        print(real_);
+        end = std::to_chars(begin, end, real_).ptr;
         break;
     }
+    text.append(begin, static_cast<std::size_t>(end - begin));
   }
 
  private:
-  enum class Kind { text, integer, natural, single, real };
+  enum class Kind { text, negative, natural, single, real };
 
   Kind kind_;
   std::string_view text_;
-  long long integer_ = 0;
   unsigned long long natural_ = 0;
   double real_ = 0;
 };
@@ -97,15 +101,19 @@ class TextPart {
   return text;
 }
 /// Zero bytes, as names may have, are written "\0": at the first of them what() would end.
+[[gnu::cold, gnu::noinline]] inline std::string error_text(std::initializer_list<TextPart> parts) {
+  std::string text;
+  for (const char& c : concat(parts)) text.append(c == '\0' ? "\\0" : &c, c == '\0' ? 2 : 1);
+  return text;
+}
 template <class Error>
 [[noreturn, gnu::cold, gnu::noinline]] void raise(std::initializer_list<TextPart> parts) {
-  std::string text = concat(parts);
-  for (std::size_t i = 0; (i = text.find('\0', i)) != text.npos;) text.replace(i, 1, "\\0");
-  throw Error(text);
+  throw Error(error_text(parts));
 }
 
-// Texts are put together out of line and without templates as far as can be: there are hundreds of
-// them, and compiling each by itself would take longer than all the rest.
+// Texts are put together out of line and without templates as far as can be, and of std::string
+// with `append` alone: there are hundreds of them, and compiling each by itself would take longer
+// than all the rest.
 
 template <class... Part>
 std::string concat(const Part&... part) {

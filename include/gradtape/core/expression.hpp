@@ -8,7 +8,7 @@
 /// value from the start; giving it a name, `Var y = ...`, records it as one node.
 
 #include "operation.hpp"
-#include "tracer.hpp"
+#include "recording.hpp"
 
 namespace gradtape {
 namespace detail {
@@ -235,7 +235,7 @@ class ScalarExpr {
         if (operand.recording() != nullptr) operands[i].partial = static_cast<T>(partial_to<i>());
       }
     });
-    return recording.tracer->record_scalar(recording, Op::name, value_, arity, operands);
+    return recording.tracer->record_scalar(Op::name, value_, arity, operands);
   }
   /// \endcond
 

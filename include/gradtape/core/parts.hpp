@@ -16,9 +16,9 @@
 #include <limits>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "error.hpp"
+#include "list.hpp"
 
 namespace gradtape::detail {
 
@@ -55,7 +55,7 @@ class Parts {
   /// Keeps the first `count` parts, and of these what is before the position.
   void rewind(std::size_t count, const Position& position) {
     while (open_ != none && open_ >= count) open_ = parts_[open_].parent;
-    parts_.resize(count);
+    parts_.truncate(count);
     if (count == 0) return;
     for (std::size_t i = count - 1; i != none; i = parts_[i].parent) {
       Position& end = parts_[i].end;
@@ -103,7 +103,7 @@ class Parts {
     return part;
   }
 
-  std::vector<Part> parts_;
+  List<Part> parts_;
   std::size_t open_ = none;
   std::uint64_t begun_ = 0;
 };

@@ -67,8 +67,7 @@ Tensor<T> record_tensor(std::string_view operation, const Shape& shape, const Te
   forward(MatrixMap<T>(node.value, shape.rows(), shape.columns()));
   if (node.grad != nullptr) recording.set_backward(node, [backward, y](Node<T>&) { backward(y); });
   remember_operands(recording, node, operands);
-  if (recording.tracer != nullptr)
-    recording.tracer->check_value(recording, TensorHandle<T>::index(y), false);
+  if (recording.tracer != nullptr) recording.tracer->check_value(TensorHandle<T>::index(y), false);
   return y;
 }
 
@@ -78,8 +77,7 @@ Var<T> record_reduction(std::string_view operation, const Tensors& operands, con
   const CommonTape<T> common(operation, operands);
   Recording<T>& recording = *common.recording;
   if (recording.tracer != nullptr) {
-    recording.tracer->check_reduction(recording, operation, value, operands.size(),
-                                      std::data(operands));
+    recording.tracer->check_reduction(operation, value, operands.size(), std::data(operands));
   }
   if (!common.needs_grad) return Var<T>(value);
   const std::uint32_t statement = recording.append_leaf(operation, value);

@@ -18,13 +18,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "arena.hpp"
 #include "error.hpp"
+#include "list.hpp"
 #include "parts.hpp"
 #include "shape.hpp"
 #include "statements.hpp"
+#include "tracer.hpp"
 
 namespace gradtape {
 
@@ -35,8 +36,6 @@ namespace detail {
 
 template <class T>
 class ParameterState;
-
-class CallSites;
 
 /// An operand in the recorded graph: a tensor node or a scalar statement.
 struct Edge {
@@ -61,15 +60,7 @@ struct Node {
   std::uint32_t scalar_count = 1;  // results held by as many statements from there on
   std::uint32_t operations = 0;    // of an element-wise formula; 0: not element-wise
   std::uint32_t sweep = 0;         // the last sweep in which a contribution to `grad` arrived
-  std::uint32_t call_site = 0;     // of `CallSites`; 0: not known
-};
-
-/// What tracing remembers of a scalar.
-template <class T>
-struct TracedScalar {
-  std::uint32_t statement, call_site;
-  std::string_view operation;
-  T value;
+  std::uint32_t call_site = 0;     // see `Tracer::call_site`
 };
 
 /// Where something stands on a tape, and the epoch of the tape when it was recorded: one word, so
@@ -83,12 +74,6 @@ struct Place {
   constexpr std::uint32_t index() const { return static_cast<std::uint32_t>(bits); }
   constexpr std::uint32_t epoch() const { return static_cast<std::uint32_t>(bits >> 32); }
 };
-
-template <class T>
-class Recording;
-
-template <class T>
-struct Tracer;
 
 template <class T>
 class Recording {
@@ -121,9 +106,8 @@ class Recording {
       statements.clear();
       swept_statements_ = swept_nodes_ = 0;
       begin_epoch();
-      if (rewound_.size() != 1) [[unlikely]]
-        rewound_.resize(1);
-      rewound_.front() = {rewindings, 0, 0};
+      rewound_.clear();
+      rewound_.push_back({rewindings, 0, 0});
     } else {
       rewind({});
     }
@@ -132,14 +116,13 @@ class Recording {
   void rewind(const Mark& mark) {
     run_cleanups(mark.cleanups);
     statements.rewind(mark.statements);
-    nodes.resize(mark.nodes);
-    names_.resize(mark.names);
+    nodes.truncate(mark.nodes);
+    names_.truncate(mark.names);
     for (; renamed_.size() > mark.renamed; renamed_.pop_back())
       renamed_.back().node->name = renamed_.back().previous;
     parts.rewind(mark.parts, {mark.statements.statements, mark.nodes});
     arena.rewind(mark.arena);
-    while (!traced.empty() && traced.back().statement > mark.statements.statements)
-      traced.pop_back();
+    if (last_tracer != nullptr) last_tracer->rewind(mark.statements.statements);
     swept_statements_ = std::min(swept_statements_, mark.statements.statements + 1);
     swept_nodes_ = std::min(swept_nodes_, mark.nodes);
     begin_epoch();
@@ -151,7 +134,7 @@ class Recording {
   }
 
   /// Makes sure that the next `rewind` needs no memory: it runs in destructors.
-  void prepare_rewind() { make_room_for_one(rewound_); }
+  void prepare_rewind() { rewound_.make_room_for_one(); }
 
   /// Whether the first `statements` and `nodes` have stood untouched since the epoch.  Of the
   /// rewindings after it the first in the list is the deepest: a later one that was deeper has
@@ -172,8 +155,7 @@ class Recording {
   std::uint32_t append_leaf(std::string_view operation, const T& value) {
     if (!statements.has_room_for_leaf()) statements.make_room_for_leaf();
     const std::uint32_t statement = statements.append_leaf();
-    if (tracer != nullptr)
-      traced.push_back({statement, tracer->call_site(*this), operation, value});
+    if (tracer != nullptr) tracer->remember(statement, operation, value);
     return statement;
   }
 
@@ -194,7 +176,7 @@ class Recording {
     node.value = value;
     node.grad = grad;
     node.statements_before = static_cast<std::uint32_t>(statements.size());
-    if (tracer != nullptr) node.call_site = tracer->call_site(*this);
+    if (tracer != nullptr) node.call_site = tracer->call_site();
     nodes.push_back(&node);
     return node;
   }
@@ -205,7 +187,7 @@ class Recording {
   void set_backward(Node<T>& node, Backward&& backward) {
     using Closure = std::decay_t<Backward>;
     void* memory = arena.allocate(sizeof(Closure), alignof(Closure));
-    if constexpr (!std::is_trivially_destructible_v<Closure>) make_room_for_one(cleanups_);
+    if constexpr (!std::is_trivially_destructible_v<Closure>) cleanups_.make_room_for_one();
     node.closure = new (memory) Closure(std::forward<Backward>(backward));
     node.backward = [](Node<T>& n) { (*static_cast<Closure*>(n.closure))(n); };
     if constexpr (!std::is_trivially_destructible_v<Closure>) {
@@ -225,10 +207,7 @@ class Recording {
 
   /// What tracing knows of a scalar; null if it was recorded without.
   const TracedScalar<T>* find_traced(std::uint32_t statement) const {
-    const auto found = std::lower_bound(
-        traced.begin(), traced.end(), statement,
-        [](const TracedScalar<T>& x, std::uint32_t wanted) { return x.statement < wanted; });
-    return found != traced.end() && found->statement == statement ? &*found : nullptr;
+    return last_tracer != nullptr ? last_tracer->find(statement) : nullptr;
   }
 
   // Names.
@@ -307,13 +286,13 @@ class Recording {
   }
 
   [[gnu::noinline]] void sweep_nodes_and_statements() {
-    if (tracer != nullptr) tracer->check_before_sweep(*this);
+    if (tracer != nullptr) tracer->check_before_sweep();
     for (std::size_t i = nodes.size(); i-- > 0;) {
       Node<T>& node = *nodes[i];
       sweep_statements_down_to(node.statements_before);
       if (node.backward == nullptr || !is_reached(node)) continue;
       node.backward(node);
-      if (tracer != nullptr) tracer->check_node_sweep(*this, i);
+      if (tracer != nullptr) tracer->check_node_sweep(i);
     }
     sweep_statements_down_to(0);
   }
@@ -334,16 +313,14 @@ class Recording {
   Budget budget;
   Statements<T> statements{budget};
   Arena arena{budget};
-  std::vector<Node<T>*> nodes;
-  std::vector<TracedScalar<T>> traced;
+  List<Node<T>*> nodes;
   Parts parts;
   std::uint64_t rewindings = 0;
   Place now;  // position 0 of the present epoch, which is the number of rewindings
   std::uint32_t sweep = 0;
-  int paused = 0;                         // no_grad guards
-  const Tracer<T>* tracer = nullptr;      // null: not tracing
-  std::shared_ptr<CallSites> call_sites;  // null: never kept
-  bool keeps_call_sites = false;
+  int paused = 0;                          // no_grad guards
+  std::unique_ptr<Tracer<T>> last_tracer;  // null: never traced
+  Tracer<T>* tracer = nullptr;             // null: not tracing
 
  private:
   /// A rewinding, by its number: of the handles from before it those survive whose position is
@@ -368,11 +345,6 @@ class Recording {
     void* object;
   };
 
-  template <class X>
-  static void make_room_for_one(std::vector<X>& list) {
-    if (list.size() == list.capacity()) list.reserve(2 * list.size() + 8);
-  }
-
   void run_cleanups(std::size_t keep) {
     while (cleanups_.size() > keep) {
       const Cleanup last = cleanups_.back();
@@ -382,7 +354,7 @@ class Recording {
   }
 
   /// Everything else takes memory of the arena.
-  bool holds_scalars_only() const { return arena.is_empty() && traced.empty(); }
+  bool holds_scalars_only() const { return arena.is_empty() && last_tracer == nullptr; }
 
   void begin_epoch() {
     ++rewindings;
@@ -391,7 +363,7 @@ class Recording {
 
   void sweep_statements_down_to(std::size_t last) {
     if (tracer != nullptr) [[unlikely]] {
-      tracer->sweep_statements(*this, last);
+      tracer->sweep_statements(last);
     } else {
       statements.sweep_down_to(last, [](auto&&...) {});
     }
@@ -399,10 +371,10 @@ class Recording {
 
   std::size_t swept_statements_ = 0,
               swept_nodes_ = 0;  // below, adjoints are those of the last sweep
-  std::vector<Rewound> rewound_;
-  std::vector<Name> names_;
-  std::vector<Renamed> renamed_;
-  std::vector<Cleanup> cleanups_;
+  List<Rewound> rewound_;
+  List<Name> names_;
+  List<Renamed> renamed_;
+  List<Cleanup> cleanups_;
 };
 
 }  // namespace detail

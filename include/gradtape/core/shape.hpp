@@ -92,11 +92,12 @@ class Shape {
 
 /// "[3, 4]"; "[]" for rank 0.
 [[gnu::cold]] inline std::string to_string(const Shape& shape) {
-  std::string text = "[";
+  std::string text("[");
   for (int d = 0; d < shape.rank(); ++d) {
-    text += (d == 0 ? "" : ", ") + std::to_string(shape[d]);
+    if (d > 0) text.append(", ");
+    detail::TextPart(shape[d]).append_to(text);
   }
-  return text + "]";
+  return text.append("]");
 }
 
 /// A dimension of a tensor, for operations along one: `sum(x, Dim(0))`.  Negative: counted from the

@@ -10,8 +10,11 @@
 /// known: ", in part 'encoder', at model.cpp:42".
 /// Leaves and constants are not looked at: infinity is a proper mask, and what is made of it is.
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <memory>
+#include <vector>
 
 #include "call_sites.hpp"
 #include "fused.hpp"
@@ -68,23 +71,18 @@ inline std::string position_text(const Shape& shape, Index element) {
                 "]");
 }
 
-template <class T>
-std::uint32_t call_site(const Recording<T>& recording) {
-  return recording.keeps_call_sites ? recording.call_sites->current() : 0;
-}
-
 /// ", in part 'encoder/attention', at model.cpp:42"; nothing for what is not known.
 template <class T>
 std::string place_text(const Recording<T>& recording, std::size_t part, std::uint32_t site) {
   std::string text;
   if (part != Parts::none) text = concat(", in part '", recording.parts.path(part), "'");
-  if (site != 0 && recording.keeps_call_sites) text += recording.call_sites->text(site);
+  if (recording.tracer != nullptr) text += recording.tracer->call_site_text(site);
   return text;
 }
 /// Of what is being recorded.
 template <class T>
 std::string place_text(const Recording<T>& recording) {
-  return place_text(recording, recording.parts.open(), call_site(recording));
+  return place_text(recording, recording.parts.open(), recording.tracer->call_site());
 }
 
 template <class T>
@@ -106,7 +104,7 @@ std::uint32_t record_traced_scalar(Recording<T>& recording, std::string_view ope
       o[i] = operands[i].statement;
     }
   });
-  recording.traced.push_back({statement, call_site(recording), operation, value});
+  recording.tracer->remember(statement, operation, value);
   return statement;
 }
 
@@ -317,15 +315,53 @@ void check_traced_reduction(const Recording<T>& recording, std::string_view oper
 }
 
 template <class T>
-inline constexpr Tracer<T> tracer = {
-    .call_site = call_site<T>,
-    .record_scalar = record_traced_scalar<T>,
-    .record_elementwise = record_traced_elementwise<T>,
-    .check_value = check_value<T>,
-    .check_reduction = check_traced_reduction<T>,
-    .check_before_sweep = check_before_sweep<T>,
-    .sweep_statements = sweep_traced_statements<T>,
-    .check_node_sweep = check_node_sweep<T>,
+class RecordingTracer final : public Tracer<T> {
+ public:
+  explicit RecordingTracer(Recording<T>& recording) : recording_(recording) {}
+
+  void keep_call_sites(bool on) { keeps_call_sites_ = on; }
+
+  std::uint32_t call_site() override { return keeps_call_sites_ ? call_sites_.current() : 0; }
+  std::string call_site_text(std::uint32_t site) const override {
+    return keeps_call_sites_ ? call_sites_.text(site) : std::string();
+  }
+  void remember(std::uint32_t statement, std::string_view operation, const T& value) override {
+    scalars_.push_back({statement, call_site(), operation, value});
+  }
+  const TracedScalar<T>* find(std::uint32_t statement) const override {
+    const auto found = std::lower_bound(
+        scalars_.begin(), scalars_.end(), statement,
+        [](const TracedScalar<T>& x, std::uint32_t wanted) { return x.statement < wanted; });
+    return found != scalars_.end() && found->statement == statement ? &*found : nullptr;
+  }
+  void rewind(std::size_t statements) override {
+    while (!scalars_.empty() && scalars_.back().statement > statements) scalars_.pop_back();
+  }
+
+  std::uint32_t record_scalar(std::string_view operation, const T& value, std::size_t n,
+                              const TracedOperand<T>* operands) override {
+    return record_traced_scalar(recording_, operation, value, n, operands);
+  }
+  Tensor<T> record_elementwise(const FusedOperands<T>& operands,
+                               const NumberOperation<T>& operation) override {
+    return record_traced_elementwise(operands, operation);
+  }
+  void check_value(std::size_t node, bool is_element_wise) override {
+    detail::check_value(recording_, node, is_element_wise);
+  }
+  void check_reduction(std::string_view operation, const T& value, std::size_t n,
+                       const Tensor<T>* operands) override {
+    check_traced_reduction(recording_, operation, value, n, operands);
+  }
+  void check_before_sweep() override { detail::check_before_sweep(recording_); }
+  void sweep_statements(std::size_t last) override { sweep_traced_statements(recording_, last); }
+  void check_node_sweep(std::size_t node) override { detail::check_node_sweep(recording_, node); }
+
+ private:
+  Recording<T>& recording_;
+  std::vector<TracedScalar<T>> scalars_;
+  CallSites<T> call_sites_;
+  bool keeps_call_sites_ = false;
 };
 
 }  // namespace gradtape::detail
@@ -334,11 +370,12 @@ namespace gradtape {
 
 template <class T>
 void Tape<T>::trace(bool on, const TraceOptions& options) {
-  // the numbers of operations recorded before stay good
-  this->keeps_call_sites = on && options.lines;
-  if (this->keeps_call_sites && this->call_sites == nullptr)
-    this->call_sites = std::make_shared<detail::CallSites>();
-  this->tracer = on ? &detail::tracer<T> : nullptr;
+  using Tracer = detail::RecordingTracer<T>;
+  if (on && this->last_tracer == nullptr)
+    this->last_tracer = std::make_unique<Tracer>(static_cast<Recording&>(*this));
+  if (this->last_tracer != nullptr)
+    static_cast<Tracer&>(*this->last_tracer).keep_call_sites(on && options.lines);
+  this->tracer = on ? this->last_tracer.get() : nullptr;
   divert();
 }
 

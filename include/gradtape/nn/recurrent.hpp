@@ -60,8 +60,7 @@ std::array<Tensor<T>, count> gates(const Shape& shape, Index t,
     } else {
       y = term(0) + term(1);
     }
-    if (recording.tracer != nullptr)
-      recording.tracer->check_value(recording, recording.last_node(), false);
+    if (recording.tracer != nullptr) recording.tracer->check_value(recording.last_node(), false);
   }
   if (nodes[0]->grad == nullptr) return gate;
 
