@@ -262,19 +262,31 @@ Array<T> load_npy(const std::string& path) {
   return detail::read_numpy<T>(path, read_file(path));
 }
 
+namespace detail {
+
+/// Passes the bytes of a file to write(bytes), piece by piece; the path is for error texts.
+template <class Write>
+void write_npz(const std::string& path, std::span<const NamedArray> arrays, Write write) {
+  check_names(path, arrays);
+  for (const NamedArray& array : arrays) {
+    if (array.shape.size() > 0xFFFFFFFF / size_of(element_type(array.type))) {
+      fail<FileError>(path, ": ", in_quotes(array.name),
+                      " is beyond 4 GiB, which an .npz file cannot hold");
+    }
+  }
+  ZipWriter archive(path, std::move(write));
+  for (const NamedArray& array : arrays) archive.add(array.name + ".npy", to_numpy(array));
+  archive.finish();
+}
+
+}  // namespace detail
+
 /// Writes arrays under their names, without compression.
 /// \throws FileError if they cannot be written, for a name that stands twice, and beyond 4 GiB.
 inline void save_npz(const std::string& path, std::span<const NamedArray> arrays) {
-  detail::check_names(path, arrays);
-  for (const NamedArray& array : arrays) {
-    if (array.shape.size() > 0xFFFFFFFF / size_of(element_type(array.type))) {
-      detail::fail<FileError>(path, ": ", detail::in_quotes(array.name),
-                              " is beyond 4 GiB, which an .npz file cannot hold");
-    }
-  }
-  detail::ZipWriter archive(path);
-  for (const NamedArray& array : arrays) archive.add(array.name + ".npy", detail::to_numpy(array));
-  archive.finish();
+  AtomicFile file(path);
+  detail::write_npz(path, arrays, [&file](std::string_view bytes) { file.write(bytes); });
+  file.commit();
 }
 
 /// An .npz file without compression, such as numpy.savez writes.

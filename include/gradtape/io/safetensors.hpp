@@ -263,27 +263,28 @@ class SafetensorsFile {
   Metadata metadata_;
 };
 
-/// Writes arrays under their names, and texts.  The file appears complete or not at all.
-/// \throws FileError if it cannot be written, for names that stand twice and for texts that are not
-/// UTF-8.
-inline void save_safetensors(const std::string& path, std::span<const NamedArray> arrays,
-                             const Metadata& metadata = {}) {
-  detail::check_names(path, arrays);
+namespace detail {
+
+/// Passes the bytes of a file to write(bytes), piece by piece; the path is for error texts.
+template <class Write>
+void write_safetensors(const std::string& path, std::span<const NamedArray> arrays,
+                       const Metadata& metadata, Write&& write) {
+  check_names(path, arrays);
   for (const NamedArray& array : arrays) {
     if (array.name == "__metadata__")
-      detail::fail<FileError>(path, ": no tensor can have the name \"__metadata__\"");
+      fail<FileError>(path, ": no tensor can have the name \"__metadata__\"");
   }
   std::vector<NamedArray> sorted(arrays.begin(), arrays.end());
   const auto bytes = [](const NamedArray& x) { return size_of(element_type(x.type)); };
   // the large numbers first, so that all of them lie at multiples of their size
   std::stable_sort(sorted.begin(), sorted.end(),
                    [&](const auto& a, const auto& b) { return bytes(a) > bytes(b); });
-  const auto quoted = [&path](const std::string& text) { return detail::quoted(path, text); };
+  const auto in_json = [&path](const std::string& text) { return quoted(path, text); };
   std::map<std::string_view, std::string> header;
   if (!metadata.empty()) {
     std::string texts;
     for (const auto& [name, text] : metadata)
-      texts += detail::concat(texts.empty() ? "{" : ",", quoted(name), ":", quoted(text));
+      texts += concat(texts.empty() ? "{" : ",", in_json(name), ":", in_json(text));
     header["__metadata__"] = texts + "}";
   }
   Index end = 0;
@@ -291,26 +292,35 @@ inline void save_safetensors(const std::string& path, std::span<const NamedArray
     const auto type = static_cast<std::size_t>(element_type(array.type));
     const Index begin = std::exchange(end, end + array.shape.size() * bytes(array));
     std::string shape;
-    for (int d = 0; d < array.shape.rank(); ++d)
-      shape += detail::concat(d > 0 ? "," : "", array.shape[d]);
-    header[array.name] =
-        detail::concat("{\"data_offsets\":[", begin, ",", end, "],\"dtype\":\"",
-                       detail::safetensors_types[type].first, "\",\"shape\":[", shape, "]}");
+    for (int d = 0; d < array.shape.rank(); ++d) shape += concat(d > 0 ? "," : "", array.shape[d]);
+    header[array.name] = concat("{\"data_offsets\":[", begin, ",", end, "],\"dtype\":\"",
+                                safetensors_types[type].first, "\",\"shape\":[", shape, "]}");
   }
   std::string text;
   for (const auto& [name, info] : header)
-    text += detail::concat(text.empty() ? "" : ",", quoted(std::string(name)), ":", info);
+    text += concat(text.empty() ? "" : ",", in_json(std::string(name)), ":", info);
   text = "{" + text + "}";
   text.resize((text.size() + 7) / 8 * 8, ' ');
-  if (text.size() > detail::largest_header) {
-    detail::fail<FileError>(path, ": a header of ", text.size(), " bytes is above the largest, ",
-                            detail::largest_header);
+  if (text.size() > largest_header) {
+    fail<FileError>(path, ": a header of ", text.size(), " bytes is above the largest, ",
+                    largest_header);
   }
   const std::uint64_t length = text.size();
+  write({reinterpret_cast<const char*>(&length), sizeof(length)});
+  write(text);
+  for (const NamedArray& array : sorted) write(encode(array));
+}
+
+}  // namespace detail
+
+/// Writes arrays under their names, and texts.  The file appears complete or not at all.
+/// \throws FileError if it cannot be written, for names that stand twice and for texts that are not
+/// UTF-8.
+inline void save_safetensors(const std::string& path, std::span<const NamedArray> arrays,
+                             const Metadata& metadata = {}) {
   AtomicFile file(path);
-  file.write({reinterpret_cast<const char*>(&length), sizeof(length)});
-  file.write(text);
-  for (const NamedArray& array : sorted) file.write(encode(array));
+  detail::write_safetensors(path, arrays, metadata,
+                            [&file](std::string_view bytes) { file.write(bytes); });
   file.commit();
 }
 

@@ -13,10 +13,10 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "encoding.hpp"
-#include "file.hpp"
 
 namespace gradtape::io::detail {
 
@@ -132,10 +132,11 @@ class ZipReader {
   std::string_view bytes_;
 };
 
-/// Writes an archive, member by member.
+/// Passes an archive to write(bytes), member by member; the path is for error texts.
+template <class Write>
 class ZipWriter {
  public:
-  explicit ZipWriter(const std::string& path) : path_(path), file_(path) {}
+  ZipWriter(std::string path, Write write) : path_(std::move(path)), write_(std::move(write)) {}
 
   /// \throws FileError if the archive gets larger than the format allows.
   void add(std::string_view name, std::string_view content) {
@@ -179,7 +180,6 @@ class ZipWriter {
     append(end, 0, 2);
     write(directory_);
     write(end);
-    file_.commit();
   }
 
  private:
@@ -187,12 +187,12 @@ class ZipWriter {
     for (int i = 0; i < size; ++i) bytes += static_cast<char>(i < 8 ? number >> (8 * i) & 0xFF : 0);
   }
   void write(std::string_view bytes) {
-    file_.write(bytes);
+    write_(bytes);
     size_ += bytes.size();
   }
 
   std::string path_, directory_;
-  AtomicFile file_;
+  Write write_;
   std::uint64_t size_ = 0;
   std::uint64_t count_ = 0;
 };
