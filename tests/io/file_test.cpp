@@ -1,8 +1,12 @@
 #include "gradtape/io/file.hpp"
 
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #include "catch.hpp"
 #include "files.hpp"
@@ -71,6 +75,35 @@ TEST_CASE("file: a full disk leaves the old content and no temporary file") {
   CHECK(directory.size() == 1);
 }
 
+TEST_CASE("file: killed at any moment, the path holds the old content or all of the new") {
+  const Directory directory;
+  const std::string path = directory / "x";
+  const auto content = [](std::size_t i) { return std::string(50000 + i, "abc"[i % 3]); };
+  io::write_file(path, content(0));
+  int changes = 0;
+  for (int round = 1; round <= 20; ++round) {
+    const std::string before = io::read_file(path);
+    const pid_t child = fork();
+    if (child == 0) {
+      try {
+        for (std::size_t i = 1;; ++i) io::write_file(path, content(i));
+      } catch (...) {
+      }
+      _exit(1);
+    }
+    REQUIRE(child > 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(round));
+    kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status));
+    const std::string after = io::read_file(path);
+    CHECK(after == content(after.size() - 50000));
+    changes += after != before;
+  }
+  CHECK(changes > 0);
+}
+
 TEST_CASE("file: a symbolic link stays one") {
   const Directory directory;
   const std::string path = directory / "x", link = directory / "link";
@@ -88,6 +121,15 @@ TEST_CASE("file: errors name the file and what is wrong with it") {
   CHECK_THROWS_WITH(io::read_file(here), "cannot read " + here + ": Is a directory");
   CHECK_THROWS_WITH(io::write_file(deep, ""),
                     "cannot write " + deep + ": No such file or directory");
+  const std::string loop = directory / "loop", plain = directory / "plain", below = plain + "/x";
+  fs::create_symlink("loop", loop);
+  CHECK_THROWS_WITH(io::read_file(loop),
+                    "cannot open " + loop + ": Too many levels of symbolic links");
+  CHECK_THROWS_WITH(io::write_file(loop, ""),
+                    "cannot write " + loop + ": Too many levels of symbolic links");
+  io::write_file(plain, "");
+  CHECK_THROWS_WITH(io::read_file(below), "cannot open " + below + ": Not a directory");
+  CHECK_THROWS_WITH(io::write_file(below, ""), "cannot write " + below + ": Not a directory");
   CHECK_THROWS_WITH(io::write_file(here, ""), "cannot write " + here + ": no plain file");
   CHECK_THROWS_WITH(io::write_file("/dev/null", ""), "cannot write /dev/null: no plain file");
   CHECK_THROWS_WITH(io::read_file(""), "cannot open a file: its name is empty");

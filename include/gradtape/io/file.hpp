@@ -69,6 +69,8 @@ class AtomicFile {
       const std::unique_ptr<char, Free> real(realpath(path.c_str(), nullptr));
       if (real == nullptr) detail::fail_to("write", path, errno);
       path_ = real.get();
+    } else if (errno != ENOENT) {
+      detail::fail_to("write", path, errno);
     }
     for (int i = 0; file_ == nullptr; ++i) {
       temporary_ = detail::concat(path_, ".", getpid(), ".", i, ".tmp");
