@@ -364,8 +364,9 @@ inline bool is_tame(const Array& value) {
 }
 
 /// A program of a few leaves and up to twelve steps, of which later ones rather use late values.
-inline Program generate(std::uint64_t seed) {
-  gradtape::Random random(seed);
+/// \param random  where its choices come from: index(n) and uniform(low, high), as Random has them.
+template <class Source>
+Program generate(Source&& random) {
   const auto size = [&] {
     constexpr Index sizes[] = {1, 1, 2, 3, 3, 3, 4, 5, 9, 17};
     return random.index(20) == 0 ? 0 : sizes[random.index(10)];
@@ -390,7 +391,7 @@ inline Program generate(std::uint64_t seed) {
     values.push_back(value);
   }
   const auto operand = [&] {
-    const double u = random.uniform(), n = static_cast<double>(values.size());
+    const double u = random.uniform(0, 1), n = static_cast<double>(values.size());
     return values.size() - 1 - static_cast<std::size_t>(u * u * n);
   };
   for (Index i = 0; i < steps; ++i) {

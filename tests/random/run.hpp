@@ -1,0 +1,213 @@
+// A program on a tape, against its values and derivatives in forward mode.
+#pragma once
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gradtape/core/interop.hpp"
+#include "gradtape/core/record.hpp"
+#include "gradtape/ops/arithmetic.hpp"
+#include "gradtape/ops/gather.hpp"
+#include "gradtape/ops/matmul.hpp"
+#include "gradtape/ops/reduce.hpp"
+#include "gradtape/ops/selection.hpp"
+#include "gradtape/ops/shape_ops.hpp"
+#include "gradtape/ops/softmax.hpp"
+#include "gradtape/ops/special.hpp"
+#include "gradtape/ops/trigonometry.hpp"
+#include "random/program.hpp"
+
+namespace program {
+
+using gradtape::concat, gradtape::stack;  // called with lists of operands
+using gradtape::Dim, gradtape::Parameter, gradtape::Tape, gradtape::Tensor, gradtape::Var;
+
+/// y = x^3 / 8, its derivative times a factor.
+template <int thousandths>
+struct Cube {
+  static constexpr std::string_view name = "cube";
+  template <class X>
+  static X value(const X& x) {
+    return 0.125 * x * x * x;
+  }
+  template <class X>
+  static X partial(const X& x, const X&) {
+    return (0.375 * thousandths / 1000) * x * x;
+  }
+};
+
+/// A value on a tape.
+struct Value {
+  Value(const Var<double>& x) : is_scalar(true), scalar(x) {}
+  Value(const Tensor<double>& x) : is_scalar(false), tensor(x) {}
+
+  bool is_scalar;
+  Var<double> scalar;
+  Tensor<double> tensor;
+};
+
+template <class F>
+Value apply(const Value& a, F f) {
+  if (a.is_scalar) return Var<double>(f(a.scalar));
+  return Tensor<double>(f(a.tensor));
+}
+template <class F>
+Value apply(const Value& a, const Value& b, F f) {
+  if (a.is_scalar && b.is_scalar) return Var<double>(f(a.scalar, b.scalar));
+  if (a.is_scalar) return Tensor<double>(f(a.scalar, b.tensor));
+  if (b.is_scalar) return Tensor<double>(f(a.tensor, b.scalar));
+  return Tensor<double>(f(a.tensor, b.tensor));
+}
+
+/// \param cube  how the one operation is done that may be wrong.
+template <class F>
+Value record_step(Tape<double>& tape, const Step& step, const Value& a, const Value& b, F cube) {
+  const Tensor<double>&x = a.tensor, &y = b.tensor;
+  const Shape shape = a.is_scalar ? Shape{} : x.shape();
+  const Dim dim(dimension_of(step, shape));
+  const Index n = shape[dim.index];
+  switch (step.op) {
+    case Op::tanh:
+      return apply(a, [](const auto& u) { return tanh(u); });
+    case Op::affine:
+      return apply(a, [](const auto& u) { return 1.5 * u - 0.25; });
+    case Op::cube:
+      return apply(a, cube);
+    case Op::add:
+      return apply(a, b, [](const auto& u, const auto& v) { return u + v; });
+    case Op::subtract:
+      return apply(a, b, [](const auto& u, const auto& v) { return u - 0.5 * v; });
+    case Op::multiply:
+      return apply(a, b, [](const auto& u, const auto& v) { return u * v; });
+    case Op::divide:
+      return apply(a, b, [](const auto& u, const auto& v) { return u / (1.0 + v * v); });
+    case Op::larger:
+      return apply(a, b, [](const auto& u, const auto& v) { return max(u, v); });
+    case Op::gate:
+      return apply(a, b, [](const auto& u, const auto& v) {
+        return sigmoid(u) * v + (1.0 - sigmoid(u)) * tanh(u - v);
+      });
+    case Op::sum:
+      return sum(x);
+    case Op::mean:
+      return mean(x);
+    case Op::sum_along:
+      return sum(x, dim);
+    case Op::max_along:
+      return max(x, dim);
+    case Op::softmax:
+      return softmax(x, dim);
+    case Op::element:
+      return x[step.p % x.size()];
+    case Op::join:
+      return stack(tape, {a.scalar, b.scalar, a.scalar});
+    case Op::slice:
+      return slice(x, dim, slice_start(step, n), slice_length(step, n));
+    case Op::concat:
+      return concat({x, y}, dim);
+    case Op::stack:
+      return stack({x, y});
+    case Op::repeat:
+      return repeat(x, dim, repeat_count(step));
+    case Op::reshape:
+      return reshape(x, Shape{x.columns(), x.rows()});
+    case Op::transpose:
+      return Tensor<double>(transpose(x));
+    case Op::gather:
+      return gather(x, gathered(step, shape[1]));
+    case Op::matmul:
+      return matmul(x, y);
+    case Op::matmul_transposed:
+      return matmul(transpose(x), y);
+    case Op::count:
+      break;
+  }
+  return a;
+}
+
+/// Numbers without pattern in [-1, 1].
+inline double weight(std::size_t i) { return std::sin(1 + 12.9898 * static_cast<double>(i)); }
+
+/// What is wrong with the tape's run of a program; nothing if all is well.
+template <class F>
+std::string fault(Tape<double>& tape, const Program& program, F cube) {
+  {
+    const auto scope = tape.scope();
+    tape.full(Shape{1 << 14}, 7.0);  // which results would show that are not computed
+  }
+  const auto scope = tape.scope();
+  const std::vector<Array> expected = evaluate(program);
+  std::vector<std::unique_ptr<Parameter<double>>> parameters;
+  std::vector<Value> values;
+  for (const Leaf& leaf : program.leaves) {
+    std::vector<double> numbers;
+    for (const Jet& x : leaf.elements) numbers.push_back(x.x);
+    parameters.push_back(nullptr);
+    if (leaf.form.is_scalar) {
+      values.push_back(tape.variable(numbers[0]));
+    } else if (leaf.kind == Kind::variable) {
+      values.push_back(tape.variable(leaf.form.shape, numbers));
+    } else if (leaf.kind == Kind::constant) {
+      values.push_back(tape.constant(leaf.form.shape, numbers));
+    } else {
+      parameters.back() = std::make_unique<Parameter<double>>(leaf.form.shape, "w");
+      std::copy(numbers.begin(), numbers.end(), parameters.back()->data());
+      values.push_back(tape.parameter(*parameters.back()));
+    }
+  }
+  for (const Step& step : program.steps) {
+    const Step fit = fitted(step, expected[step.a].form, expected[step.b].form);
+    values.push_back(record_step(tape, fit, values[step.a], values[step.b], cube));
+  }
+
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    const Form& form = expected[k].form;
+    const Value& value = values[k];
+    const std::string name = "x" + std::to_string(k);
+    if (value.is_scalar != form.is_scalar) return name + " is of another kind";
+    if (!form.is_scalar && value.tensor.shape() != form.shape)
+      return name + " has the shape " + to_string(value.tensor.shape());
+    for (std::size_t i = 0; i < expected[k].elements.size(); ++i) {
+      const double x = value.is_scalar ? value.scalar.value() : value.tensor.data()[i],
+                   right = expected[k].elements[i].x;
+      if (!(std::abs(x - right) <= 1e-10 * (1 + std::abs(right))))
+        return name + ": element " + std::to_string(i) + " is " + std::to_string(x) + ", not " +
+               std::to_string(right);
+    }
+  }
+
+  const Value& y = values.back();
+  double forward = 0, scale = 0;
+  Eigen::MatrixXd w(y.is_scalar ? 1 : y.tensor.rows(), y.is_scalar ? 1 : y.tensor.columns());
+  for (std::size_t i = 0; i < expected.back().elements.size(); ++i) {
+    w.data()[i] = weight(i);
+    forward += w.data()[i] * expected.back().elements[i].t;
+    scale += std::abs(w.data()[i] * expected.back().elements[i].t);
+  }
+  if (y.is_scalar ? y.scalar.is_constant() : y.tensor.is_constant())
+    return forward == 0 ? "" : "the result is a constant";
+  for (const double sweep : {1.0, 2.0}) {  // gradients start anew, those of parameters add up
+    y.is_scalar ? tape.backward(y.scalar, w(0)) : tape.backward(y.tensor, w);
+    double backward = 0;
+    for (std::size_t k = 0; k < program.leaves.size(); ++k) {
+      const Leaf& leaf = program.leaves[k];
+      if (leaf.kind == Kind::constant) continue;
+      for (std::size_t i = 0; i < leaf.elements.size(); ++i) {
+        const double gradient = leaf.form.is_scalar        ? values[k].scalar.grad()
+                                : parameters[k] != nullptr ? parameters[k]->grad().data()[i] / sweep
+                                                           : values[k].tensor.grad().data()[i];
+        backward += gradient * leaf.elements[i].t;
+        scale += std::abs(gradient * leaf.elements[i].t);
+      }
+    }
+    if (!(std::abs(forward - backward) <= 1e-9 * (scale + 1e-3)))
+      return "sweep " + std::to_string(int(sweep)) + ": <J v, w> = " + std::to_string(forward) +
+             ", <v, J^T w> = " + std::to_string(backward);
+  }
+  return "";
+}
+
+}  // namespace program
