@@ -1,5 +1,8 @@
 // One tape a thread needs no lock; parameters may be read by many.  Also run under ThreadSanitizer.
+// For a long run: GRADTAPE_THREAD_SECONDS=60.
 
+#include <chrono>
+#include <cstdlib>
 #include <thread>
 #include <vector>
 
@@ -59,10 +62,15 @@ double training_job(unsigned seed) {
 }  // namespace
 
 TEST_CASE("threads: a tape each gives what one thread gives") {
+  using Clock = std::chrono::steady_clock;
+  const char* const seconds = std::getenv("GRADTAPE_THREAD_SECONDS");
+  const auto end = Clock::now() + std::chrono::seconds(seconds != nullptr ? std::atoi(seconds) : 0);
   std::vector<double> scalar(threads), trained(threads);
   run([&](std::size_t i) {
-    scalar[i] = scalar_job(0.1 * static_cast<double>(i));
-    trained[i] = training_job(static_cast<unsigned>(i + 1));
+    do {
+      scalar[i] = scalar_job(0.1 * static_cast<double>(i));
+      trained[i] = training_job(static_cast<unsigned>(i + 1));
+    } while (Clock::now() < end);
   });
   for (std::size_t i = 0; i < threads; ++i) {
     CHECK(scalar[i] == scalar_job(0.1 * static_cast<double>(i)));
