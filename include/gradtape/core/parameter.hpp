@@ -6,8 +6,8 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "list.hpp"
 #include "tape.hpp"
 
 namespace gradtape {
@@ -57,29 +57,29 @@ class TouchedColumns {
  public:
   /// Makes room for any of so many columns: `touch` never needs memory.
   void reserve(Index columns) {
-    if (is_touched_.size() >= static_cast<std::size_t>(columns)) return;
-    is_touched_.resize(static_cast<std::size_t>(columns), 0);
+    is_touched_.reserve(static_cast<std::size_t>(columns));
     list_.reserve(static_cast<std::size_t>(columns));
+    while (is_touched_.size() < static_cast<std::size_t>(columns)) is_touched_.push_back(false);
   }
 
   /// Whether it is the first time for this column.
   bool touch(Index column) {
-    if (std::exchange(is_touched_[static_cast<std::size_t>(column)], char{1}) != 0) return false;
+    if (std::exchange(is_touched_[static_cast<std::size_t>(column)], true)) return false;
     list_.push_back(column);
     return true;
   }
-  bool contains(Index column) const { return is_touched_[static_cast<std::size_t>(column)] != 0; }
-  std::span<const Index> list() const { return list_; }
+  bool contains(Index column) const { return is_touched_[static_cast<std::size_t>(column)]; }
+  std::span<const Index> list() const { return {list_.begin(), list_.size()}; }
 
   /// Forgets them, at a cost that grows with those touched only.
   void clear() {
-    for (const Index column : list_) is_touched_[static_cast<std::size_t>(column)] = 0;
+    for (const Index column : list_) is_touched_[static_cast<std::size_t>(column)] = false;
     list_.clear();
   }
 
  private:
-  std::vector<char> is_touched_;
-  std::vector<Index> list_;
+  List<bool> is_touched_;
+  List<Index> list_;
 };
 
 /// The part of a parameter with an address that tapes may keep.
