@@ -4,6 +4,7 @@
 /// square root.
 
 #include <Eigen/Core>
+#include <bit>
 #include <cmath>
 #if defined(__AVX__)
 #include <immintrin.h>
@@ -16,13 +17,21 @@
 
 namespace gradtape::detail {
 
-/// A function of Eigen's arrays, applied to a tile.
-template <class T, int W, class F>
-[[gnu::always_inline]] inline Tile<T, W> by_eigen(const Tile<T, W>& x, F&& f) {
-  Eigen::Array<T, W, 1> array;
-  store_full(x, array.data());
-  array = f(array);
-  return load_full<T, W>(array.data());
+/// A function of Eigen's (`Eigen::internal::scalar_exp_op` and its like), in registers where Eigen
+/// has it for them; through Eigen's arrays a program would take longer to compile.
+template <template <class> class Op, class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> by_eigen(const Tile<T, W>& x) {
+  using Packet = typename Eigen::internal::packet_traits<T>::type;
+  const Op<T> op;
+  if constexpr (Eigen::internal::functor_traits<Op<T>>::PacketAccess &&
+                sizeof(Packet) == register_bytes) {
+    return Tile<T, W>::of([&](int i) __attribute__((always_inline)) {
+      const Packet y = op.packetOp(std::bit_cast<Packet>(x.part[i]));
+      return std::bit_cast<typename Tile<T, W>::Vector>(y);
+    });
+  } else {
+    return lanewise(op, x);
+  }
 }
 
 // Eigen's exp and log are not right at the ends of their range before version 5.  Results of exp
@@ -33,37 +42,36 @@ template <class T, int W>
   const Tile<T, W> low(wide ? T(-708.39641853226408) : T(-87.33654)),
       high(wide ? T(709.78271289338397) : T(88.72283)),
       infinity(std::numeric_limits<T>::infinity());
-  const Tile<T, W> y = by_eigen(x, [](const auto& a) { return a.exp(); });
+  const Tile<T, W> y = by_eigen<Eigen::internal::scalar_exp_op>(x);
   return select(x < low, Tile<T, W>(T(0)), select(x > high, infinity, y));
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> log(const Tile<T, W>& x) {
   const T scale = T(std::uint64_t{1} << std::numeric_limits<T>::digits);
   const TileMask<T, W> is_small = x < Tile<T, W>(std::numeric_limits<T>::min());
-  const Tile<T, W> y =
-      by_eigen(select(is_small, x * scale, x), [](const auto& a) { return a.log(); });
+  const Tile<T, W> y = by_eigen<Eigen::internal::scalar_log_op>(select(is_small, x * scale, x));
   const T shift = T(std::numeric_limits<T>::digits * 0.69314718055994530942);
   return y - select(is_small, Tile<T, W>(shift), Tile<T, W>(T(0)));
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> expm1(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.expm1(); });
+  return by_eigen<Eigen::internal::scalar_expm1_op>(x);
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> log1p(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.log1p(); });
+  return by_eigen<Eigen::internal::scalar_log1p_op>(x);
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> sin(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.sin(); });
+  return by_eigen<Eigen::internal::scalar_sin_op>(x);
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> cos(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.cos(); });
+  return by_eigen<Eigen::internal::scalar_cos_op>(x);
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> tanh(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.tanh(); });
+  return by_eigen<Eigen::internal::scalar_tanh_op>(x);
 }
 
 // Eigen's square root of floats may be an approximation, which is not right at infinity, and for
@@ -92,7 +100,7 @@ template <class T, int W>
 
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> abs(const Tile<T, W>& x) {
-  return by_eigen(x, [](const auto& a) { return a.abs(); });
+  return by_eigen<Eigen::internal::scalar_abs_op>(x);
 }
 
 }  // namespace gradtape::detail
