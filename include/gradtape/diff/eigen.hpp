@@ -104,6 +104,13 @@ requires(
 
 namespace internal {
 
+/// What Eigen's own functions (numext::sqrt in a decomposition, from Eigen 5 on) compute with when
+/// they are given a formula, and return.
+template <gradtape::ScalarEntity X>
+struct global_math_functions_filtering_base<X, void> {
+  using type = gradtape::Var<typename X::Scalar>;
+};
+
 template <class A, class B, int Option>
 requires(gradtape::detail::is_mixed_product<
          typename traits<A>::Scalar,
