@@ -14,6 +14,7 @@ std::span<const Operation> activations() {
       // near its zeros the difference of ln x and a sum
       operation<1>("digamma", {.value = 4, .slope = 4, .value_near_0 = 4},
                    [](const auto& a) { return digamma(a); }),
+      operation<1>("trigamma", {.value = 4, .slope = 4}, [](const auto& a) { return trigamma(a); }),
       // below the smallest normal number exp is 0 in tensors
       operation<1>("sigmoid", {.value = 2, .slope = 3, .tiny = 1},
                    [](const auto& a) { return sigmoid(a); }),
@@ -25,6 +26,9 @@ std::span<const Operation> activations() {
       operation<1>("leaky_relu", {.value = 1, .slope = 0.5},
                    [](const auto& a) { return leaky_relu(a); }),
       operation<1>("elu", {.tiny = 1}, [](const auto& a) { return elu(a); }),
+      operation<2>("leaky_relu_by", exact,
+                   [](const auto& a, const auto& b) { return leaky_relu(a, b); }),
+      operation<2>("elu_by", {}, [](const auto& a, const auto& b) { return elu(a, b); }),
       // tails of exp(-x^2 / 2), times x; a slope of 0 at -0.75
       operation<1>("gelu",
                    {.value = 2, .slope = 3, .per_square = 1, .slope_near_0 = 1, .tiny = 1000},

@@ -1,8 +1,10 @@
 """Reference values and partial derivatives of every element-wise operation.
 
     /usr/bin/python3 tests/ops/elementwise_oracle.py > tests/ops/elementwise_oracle.inc
+    /usr/bin/python3 tests/ops/elementwise_oracle.py second > tests/ops/elementwise_second.inc
 
-Writes rows of C++ data to stdout, the number of rows and checks to stderr; about a minute. Needs
+Writes rows of C++ data to stdout, the number of rows and checks to stderr; about a minute. The
+second table has ordinary points alone, with 25 digits and the second derivatives too. Needs
 mpmath >= 1.2, nothing else; the output is the same on every run. The C++ formulas are not used: a
 value is mpmath's function or exact rational arithmetic, a derivative is the closed form of a
 calculus book, worked at 80 digits and more and rounded once.
@@ -999,6 +1001,16 @@ operation("logaddexp", 2, LOGADDEXP, lambda a, b: max(a, b) + mpmath.log1p(mpmat
           textbook=lambda a, b: mpmath.log(mpmath.exp(a) + mpmath.exp(b)),
           note=logaddexp_note)
 
+# Of these the second table alone has rows, or closed forms: the second operand of the first two is
+# hardly ever a variable, and trigamma is there as the derivative of digamma.
+operation("leaky_relu_by", 2, [], lambda x, s: x if x > 0 else s * x,
+          lambda x, s: [1 if x > 0 else s, 0 if x > 0 else x], rational=True)
+operation("elu_by", 2, [], lambda x, a: x if x > 0 else a * mpmath.expm1(x),
+          lambda x, a: [1 if x > 0 else a * mpmath.exp(x), 0 if x > 0 else mpmath.expm1(x)])
+operation("where", 3, [], lambda c, a, b: a if c else b, lambda c, a, b: [0, int(c != 0), int(c == 0)],
+          rational=True)
+operation("trigamma", 1, [], lambda x: mpmath.psi(1, x), lambda x: [mpmath.psi(2, x)])
+
 # ------------------------------------------------------------------------------------------ ternary
 
 
@@ -1101,6 +1113,72 @@ HEAD = """\
 // inf, nan and any; `any` marks an entry that nothing determines. Zeros compare as equal."""
 
 
+SECOND_HEAD = """\
+// Values, partial derivatives and second derivatives of the element-wise operations at ordinary
+// points, to 25 digits. Written by elementwise_oracle.py second; change it there.
+//
+//   {name, number of arguments, arguments, value, partial derivatives, second derivatives by rows},"""
+
+
+def long_literal(x):
+    with mp.workdps(40):
+        x = to_mpf(x)
+        return "0" if x == 0 else mpmath.nstr(x, 25) + "L"
+
+
+def padded(rows):
+    return "{" + ", ".join([*map(long_literal, rows), *["0"] * (3 - len(rows))]) + "}"
+
+
+# Away from every kink and jump, within every domain in some rows.
+ORDINARY = {
+    1: [(x,) for x in (-7.3, -2.3, -1.21, -0.64, -0.13, 0.17, 0.58, 0.91, 1.31, 2.7, 6.2, 11.8)],
+    2: [(0.37, 1.9), (1.45, 0.31), (2.2, -1.3), (3.7, 2.8), (-0.7, 1.6), (-2.6, -0.45), (6.1, 0.9)],
+    3: [(0.4, -1.2, 2.3), (-1.7, -0.8, 0.6), (3.1, 0.2, 1.9), (0.0, -1.5, 2.5)],
+}
+
+
+def second_row(op, args):
+    """Value, partial derivatives and their derivatives, or None where one of them is no number."""
+    if op.value is None or op.special(*args) is not None:
+        return None
+    with mp.workdps(80):
+        value, partials = op.closed_form(args)
+        if any(x is NAN for x in partials):
+            return None
+        second = []
+        for i in range(op.arity):
+            def partial_along(t, i=i, j=0):
+                moved = [mpf(x) for x in args]
+                moved[j] = t
+                return to_mpf(op.partials(*moved)[i])
+
+            second.append([mpmath.chop(mpmath.diff(lambda t, j=j: partial_along(t, j=j),
+                                                   mpf(args[j])), mpf(10) ** -40)
+                           for j in range(op.arity)])
+    return value, partials, second
+
+
+def second_table():
+    print(SECOND_HEAD)
+    total = 0
+    for op in operations:
+        count = 0
+        for args in ORDINARY[op.arity]:
+            row = second_row(op, args)
+            if row is None:
+                continue
+            value, partials, second = row
+            arguments = ", ".join([*map(literal, args), *["0"] * (3 - op.arity)])
+            matrix = ", ".join(padded(line)[1:-1] for line in second)
+            print(f'{{"{op.name}", {op.arity}, {{{arguments}}}, {long_literal(value)}, '
+                  f"{padded(partials)}, {{{matrix}}}}},")
+            count += 1
+        print(f"{op.name:12} {count:4} rows", file=sys.stderr)
+        total += count
+    print(f"{total} rows", file=sys.stderr)
+
+
 def same_double(x):
     return "nan" if math.isnan(x) else literal(x)
 
@@ -1109,6 +1187,8 @@ def main():
     print(HEAD)
     total_rows = total_checks = 0
     for op in operations:
+        if not op.points:
+            continue
         seen, checks = set(), 0
         print(f"\n// {op.name}")
         for args in op.points:
@@ -1131,4 +1211,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    second_table() if sys.argv[1:] == ["second"] else main()

@@ -27,28 +27,57 @@ struct Bound {
   bool overflows = false;
 };
 
+// An operation with operands of every type, and with operands of every kind.
 struct Operation {
   const char* name;
   int arity;
   Bound bound;
   Var<double> (*of_doubles)(const Var<double>*);
   Var<float> (*of_floats)(const Var<float>*);
+  Var<long double> (*of_long_doubles)(const Var<long double>*);
   Var<Var<double>> (*nested)(const Var<Var<double>>*);
+  Var<Dual<double>> (*of_duals)(const Var<Dual<double>>*);
   Dual<double> (*forward)(const Dual<double>*);
   Tensor<double> (*of_double_tensors)(const Tensor<double>*);
   Tensor<float> (*of_float_tensors)(const Tensor<float>*);
+  Tensor<long double> (*of_long_double_tensors)(const Tensor<long double>*);
+  Tensor<Dual<double>> (*of_dual_tensors)(const Tensor<Dual<double>>*);
+  // of formulas, each x[i] times 1, the result being a formula that is named later
+  Var<double> (*of_formulas)(const Var<double>*);
+  // all operands but the one of that number being plain numbers; none if there is one operand
+  Var<double> (*among_numbers[3])(const Var<double>&, const double*);
+  Tensor<double> (*tensor_among_numbers[3])(const Tensor<double>&, const double*);
 };
 
 template <int Arity, class F>
 struct Call {
   template <class X>
   static X run(const X* x) {
-    if constexpr (Arity == 1) {
-      return F()(x[0]);
-    } else if constexpr (Arity == 2) {
-      return F()(x[0], x[1]);
+    return with(x[0], x[Arity > 1 ? 1 : 0], x[Arity > 2 ? 2 : 0]);
+  }
+  static Var<double> of_formulas(const Var<double>* x) {
+    const auto y = with(x[0] * 1, x[Arity > 1 ? 1 : 0] * 1, x[Arity > 2 ? 2 : 0] * 1);
+    return y;
+  }
+  template <int I, class X>
+  static X among_numbers(const X& x, const double* number) {
+    if constexpr (I == 0) {
+      return with(x, number[1], number[2]);
+    } else if constexpr (I == 1) {
+      return with(number[0], x, number[2]);
     } else {
-      return F()(x[0], x[1], x[2]);
+      return with(number[0], number[1], x);
+    }
+  }
+
+ private:
+  static auto with(const auto& a, [[maybe_unused]] const auto& b, [[maybe_unused]] const auto& c) {
+    if constexpr (Arity == 1) {
+      return F()(a);
+    } else if constexpr (Arity == 2) {
+      return F()(a, b);
+    } else {
+      return F()(a, b, c);
     }
   }
 };
@@ -56,19 +85,39 @@ struct Call {
 template <int Arity, class F>
 Operation operation(const char* name, const Bound& bound, F) {
   using C = Call<Arity, F>;
-  return {name,
-          Arity,
-          bound,
-          C::template run<Var<double>>,
-          C::template run<Var<float>>,
-          C::template run<Var<Var<double>>>,
-          C::template run<Dual<double>>,
-          C::template run<Tensor<double>>,
-          C::template run<Tensor<float>>};
+  Operation y{.name = name,
+              .arity = Arity,
+              .bound = bound,
+              .of_doubles = C::template run<Var<double>>,
+              .of_floats = C::template run<Var<float>>,
+              .of_long_doubles = C::template run<Var<long double>>,
+              .nested = C::template run<Var<Var<double>>>,
+              .of_duals = C::template run<Var<Dual<double>>>,
+              .forward = C::template run<Dual<double>>,
+              .of_double_tensors = C::template run<Tensor<double>>,
+              .of_float_tensors = C::template run<Tensor<float>>,
+              .of_long_double_tensors = C::template run<Tensor<long double>>,
+              .of_dual_tensors = C::template run<Tensor<Dual<double>>>,
+              .of_formulas = C::of_formulas,
+              .among_numbers = {},
+              .tensor_among_numbers = {}};
+  const auto add_numbers = [&y]<int... I>(std::integer_sequence<int, I...>) {
+    ((y.among_numbers[I] = C::template among_numbers<I, Var<double>>), ...);
+    ((y.tensor_among_numbers[I] = C::template among_numbers<I, Tensor<double>>), ...);
+  };
+  if constexpr (Arity > 1) add_numbers(std::make_integer_sequence<int, Arity>());
+  return y;
 }
 
 std::span<const Operation> arithmetic();
 std::span<const Operation> functions();
 std::span<const Operation> activations();
+
+template <class F>
+void for_each_operation(F&& f) {
+  for (const auto& table : {arithmetic(), functions(), activations()}) {
+    for (const Operation& operation : table) f(operation);
+  }
+}
 
 }  // namespace elementwise
