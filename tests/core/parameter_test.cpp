@@ -1,5 +1,6 @@
 #include "gradtape/core/parameter.hpp"
 
+#include <new>
 #include <type_traits>
 #include <vector>
 
@@ -29,6 +30,10 @@ TEST_CASE("parameter: of a shape it is zero, of a matrix a copy") {
   static_assert(std::is_same_v<decltype(deduced), Parameter<double>>);
   Parameter<double> empty(Shape{0, 3});
   CHECK(empty.size() == 0);
+}
+
+TEST_CASE("parameter: more elements than memory has addresses") {
+  CHECK_THROWS_AS(Parameter<double>(Shape{Index{1} << 61}), std::bad_alloc);
 }
 
 TEST_CASE("parameter: an empty one is refused") {

@@ -2,6 +2,7 @@
 /// \file
 /// `Parameter`: a tensor that outlives tapes; what training changes.
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -39,8 +40,10 @@ template <class T>
 class TensorMemory {
  public:
   TensorMemory() = default;
-  explicit TensorMemory(Index size)
-      : data_(static_cast<T*>(allocate_aligned(static_cast<std::size_t>(size) * sizeof(T)))) {
+  explicit TensorMemory(Index size) {
+    const auto count = static_cast<std::size_t>(size);
+    if (count <= PTRDIFF_MAX / sizeof(T))
+      data_.reset(static_cast<T*>(allocate_aligned(count * sizeof(T))));
     if (data_ == nullptr) throw std::bad_alloc();
   }
   T* get() const { return data_.get(); }
