@@ -15,12 +15,15 @@ namespace {
 
 // Operations as a user writes them.
 
+//! [record]
+/// Row sums.  y = X 1,   X_bar += y_bar 1^T           X (m,n) -> y (m)
 template <class T>
 Tensor<T> row_sums(const Tensor<T>& x) {
   return record(
       "row_sums", Shape{x.rows()}, {x}, [&](MatrixMap<T> y) { y = x.value().rowwise().sum(); },
       [x](const Tensor<T>& y) { adjoint(x) += y.grad().replicate(1, x.columns()); });
 }
+//! [record]
 
 template <class T>
 Var<T> dot_product(const Tensor<T>& a, const Tensor<T>& b) {
@@ -49,6 +52,8 @@ TEST_CASE("record: a tensor operation") {
   Tensor y = row_sums(x);
   CHECK((y.value() - x.value().rowwise().sum()).norm() < 1e-15);
   Tensor z = y * y + row_sums(x);
+  CHECK(row_sums(tape.constant(Eigen::Matrix2d{{0.5, -1}, {2, 0.25}})).value() ==
+        Eigen::Vector2d(-0.5, 2.25));
   tape.backward(z, Eigen::Vector3d(1, 10, 100));
   for (int j = 0; j < 4; ++j) {
     CHECK(x.grad()(0, j) == Approx(2 * y.value()(0) + 1));

@@ -94,7 +94,7 @@ Var<T> record_reduction(std::string_view operation, const Tensors& operands, con
 }  // namespace detail
 
 /// Records an operation whose result is a tensor.
-/// \snippet reference/autodiff_test.cpp record
+/// \snippet core/record_test.cpp record
 /// \param operation  its name, a string literal: for error texts and drawings.
 /// \param shape      of the result.
 /// \param operands   the tensors of one tape that it depends on, at least one.
