@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Automatic differentiation without what is built on it: the tape, scalars, tensors, operations,
-/// forward mode, and Eigen's matrices of scalars.  It compiles in four fifths of the time that
+/// forward mode, and Eigen's matrices of scalars.  It compiles in two thirds of the time that
 /// gradtape.hpp takes, which adds networks, training, data, texts and files.  The order below is the
 /// reading order.
 
