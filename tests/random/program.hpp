@@ -32,6 +32,8 @@ inline Jet tanh(Jet a) {
   const double c = std::cosh(a.x);
   return {std::tanh(a.x), a.t / (c * c)};
 }
+inline Jet log(Jet a) { return {std::log(a.x), a.t / a.x}; }
+inline Jet sqrt(Jet a) { return {std::sqrt(a.x), a.t / (2 * std::sqrt(a.x))}; }
 inline Jet sigmoid(Jet a) { return Jet{1} / (Jet{1} + exp(Jet{} - a)); }
 
 enum class Op {
@@ -49,6 +51,14 @@ enum class Op {
   sum_along,
   max_along,
   softmax,
+  log_softmax,
+  logsumexp,
+  cumsum,
+  normalise,      // layer_norm of a with gain and bias b
+  squares,        // mse(a, b)
+  huber,          // of a and b, each element's
+  cross_entropy,  // of logits a and shares b, each column's
+  label_loss,     // sum of a's columns' cross-entropies, smoothed, one class ignored
   element,
   join,  // of scalars a, b, a: a vector
   slice,
@@ -62,12 +72,18 @@ enum class Op {
   matmul_transposed,  // a^T b
   count
 };
-constexpr const char* names[] = {
-    "tanh",     "affine",    "cube",      "add",     "subtract",
-    "multiply", "divide",    "larger",    "gate",    "sum",
-    "mean",     "sum_along", "max_along", "softmax", "element",
-    "join",     "slice",     "concat",    "stack",   "repeat",
-    "reshape",  "transpose", "gather",    "matmul",  "matmul_transposed"};
+constexpr const char* names[] = {"tanh",       "affine",   "cube",
+                                 "add",        "subtract", "multiply",
+                                 "divide",     "larger",   "gate",
+                                 "sum",        "mean",     "sum_along",
+                                 "max_along",  "softmax",  "log_softmax",
+                                 "logsumexp",  "cumsum",   "normalise",
+                                 "squares",    "huber",    "cross_entropy",
+                                 "label_loss", "element",  "join",
+                                 "slice",      "concat",   "stack",
+                                 "repeat",     "reshape",  "transpose",
+                                 "gather",     "matmul",   "matmul_transposed"};
+static_assert(std::size(names) == static_cast<std::size_t>(Op::count));
 
 /// An operation on earlier values, by their numbers.  p and q choose dimensions and positions.
 struct Step {
@@ -95,7 +111,7 @@ struct Program {
   std::vector<Step> steps;
 };
 
-constexpr int largest_rank = 3;
+constexpr int largest_rank = Shape::max_rank;
 
 inline int dimension_of(const Step& step, const Shape& shape) {
   return static_cast<int>(step.p % std::max(shape.rank(), 1));
@@ -106,6 +122,11 @@ inline Index repeat_count(const Step& step) { return step.q % 16 == 0 ? 0 : 1 + 
 inline std::array<Index, 3> gathered(const Step& step, Index n) {
   return {step.p % n, step.q % n, step.p % n};
 }
+
+inline Index label(const Step& step, Index column, Index classes) {
+  return (step.p + column * step.q) % classes;
+}
+inline Index ignored_label(const Step& step, Index classes) { return step.q % (classes + 1); }
 
 inline Shape without(const Shape& shape, int dimension) {
   Shape result;
@@ -153,9 +174,23 @@ inline std::optional<Form> form_of(const Step& step, const Form& a, const Form& 
     case Op::sum_along:
       return tensor_if(has_dim, without(s, dim));
     case Op::max_along:
+    case Op::logsumexp:
       return tensor_if(has_dim && s.size() > 0, without(s, dim));
     case Op::softmax:
+    case Op::log_softmax:
       return tensor_if(has_dim && s.size() > 0, s);
+    case Op::cumsum:
+      return tensor_if(has_dim, s);
+    case Op::normalise:
+      return tensor_if(has_dim && is_pair && r == Shape{s[0]}, s);
+    case Op::squares:
+      return scalar_if(is_pair && s == r && s.size() > 0);
+    case Op::huber:
+      return tensor_if(is_pair && s == r, s);
+    case Op::cross_entropy:
+      return tensor_if(has_dim && is_pair && s == r && s.size() > 0, without(s, 0));
+    case Op::label_loss:
+      return scalar_if(s.rank() == 2 && s.size() > 0);
     case Op::join:
       return tensor_if(a.is_scalar && b.is_scalar, {3});
     case Op::slice:
@@ -174,13 +209,18 @@ inline std::optional<Form> form_of(const Step& step, const Form& a, const Form& 
     case Op::gather:
       return tensor_if(s.rank() == 2 && s[1] > 0, {s[0], 3});
     case Op::matmul:
-      return tensor_if(
-          s.rank() == 2 && !b.is_scalar && r.rank() >= 1 && r.rank() <= 2 && s[1] == r[0],
-          r.with(0, s[0]));
-    case Op::matmul_transposed:
-      return tensor_if(
-          s.rank() == 2 && !b.is_scalar && r.rank() >= 1 && r.rank() <= 2 && s[0] == r[0],
-          r.with(0, s[1]));
+    case Op::matmul_transposed: {
+      const bool transposes = step.op == Op::matmul_transposed;
+      const Index rows = s[transposes ? 1 : 0], inner = s[transposes ? 0 : 1];
+      Shape shape = Shape{rows, r[1]}.with_rank(std::max(s.rank(), r.rank()));
+      if (s.rank() == 2 && r.rank() == 1) shape = shape.with_rank(1);
+      bool fits = s.rank() >= 2 && !b.is_scalar && r.rank() >= 1 && inner == r[0];
+      for (int d = 2; d < shape.rank(); ++d) {
+        fits = fits && (s[d] == r[d] || s[d] == 1 || r[d] == 1);
+        shape = shape.with(d, s[d] == 1 ? r[d] : s[d]);
+      }
+      return tensor_if(fits, shape);
+    }
     case Op::count:
       break;
   }
@@ -216,9 +256,12 @@ struct Array {
 template <class F>
 Array array_of(const Form& form, F&& element) {
   Array y{form, {}};
-  for (Index k = 0; k < form.shape[2]; ++k) {
-    for (Index j = 0; j < form.shape[1]; ++j) {
-      for (Index i = 0; i < form.shape[0]; ++i) y.elements.push_back(element(Position{i, j, k}));
+  Position i{};
+  for (Index k = 0; k < form.shape.size(); ++k) {
+    y.elements.push_back(element(i));
+    for (std::size_t d = 0; d < i.size(); ++d) {
+      if (++i[d] < form.shape[static_cast<int>(d)]) break;
+      i[d] = 0;
     }
   }
   return y;
@@ -258,10 +301,21 @@ inline Array evaluate(const Step& step, const Array& a, const Array& b) {
   const auto product = [&](bool transposes) {
     return array_of(form, [&](const Position& i) {
       Jet sum;
-      for (Index l = 0; l < b.form.shape[0]; ++l)
-        sum = sum + a.at(transposes ? Position{l, i[0]} : Position{i[0], l}) * b.at({l, i[1]});
+      for (Index l = 0; l < b.form.shape[0]; ++l) {
+        Position from = moved(i, 1, l);
+        if (transposes) std::swap(from[0], from[1]);
+        sum = sum + a.at(from) * b.at(moved(i, 0, l));
+      }
       return sum;
     });
+  };
+  const auto sum_of = [](Index count, auto f) {
+    Jet sum;
+    for (Index k = 0; k < count; ++k) sum = sum + f(k);
+    return sum;
+  };
+  const auto log_sum = [&](const Position& i, int along) {
+    return log(sum_of(s[along], [&](Index k) { return exp(a.at(moved(i, along, k))); }));
   };
   switch (step.op) {
     case Op::tanh:
@@ -311,6 +365,52 @@ inline Array evaluate(const Step& step, const Array& a, const Array& b) {
         for (Index k = 0; k < n; ++k) sum = sum + exp(a.at(moved(i, dim, k)));
         return exp(a.at(i)) / sum;
       });
+    case Op::log_softmax:
+      return array_of(form, [&](const Position& i) { return a.at(i) - log_sum(i, dim); });
+    case Op::logsumexp:
+      return array_of(form, [&](const Position& i) { return log_sum(inserted(i, dim, 0), dim); });
+    case Op::cumsum:
+      return array_of(form, [&](const Position& i) {
+        return sum_of(i[d] + 1, [&](Index k) { return a.at(moved(i, dim, k)); });
+      });
+    case Op::normalise:
+      return array_of(form, [&](const Position& i) {
+        const Jet m{static_cast<double>(s[0])};
+        const auto x = [&](Index k) { return a.at(moved(i, 0, k)); };
+        const Jet mean = sum_of(s[0], x) / m;
+        const auto square = [&](Index k) { return (x(k) - mean) * (x(k) - mean); };
+        const Jet variance = sum_of(s[0], square) / m, gain = b.at({i[0]});
+        return gain * (a.at(i) - mean) / sqrt(variance + Jet{0.1}) + gain;
+      });
+    case Op::squares: {
+      const auto square = [&](Index k) {
+        const auto e = static_cast<std::size_t>(k);
+        return (a.elements[e] - b.elements[e]) * (a.elements[e] - b.elements[e]);
+      };
+      return {form, {sum_of(s.size(), square) / Jet{static_cast<double>(s.size())}}};
+    }
+    case Op::huber:
+      return both([](Jet x, Jet y) {
+        const Jet difference = x - y, half{0.5};
+        if (std::abs(difference.x) <= 0.5) return half * difference * difference;
+        return half * (difference.x < 0 ? y - x : difference) - Jet{0.125};
+      });
+    case Op::cross_entropy:
+      return array_of(form, [&](const Position& i) {
+        const Position first = inserted(i, 0, 0);
+        const Jet all = log_sum(first, 0);
+        return sum_of(s[0], [&](Index k) {
+          return b.at(moved(first, 0, k)) * (all - a.at(moved(first, 0, k)));
+        });
+      });
+    case Op::label_loss:
+      return {form, {sum_of(s[1], [&](Index j) {
+                const Index t = label(step, j, s[0]);
+                if (t == ignored_label(step, s[0])) return Jet{};
+                const Jet all = log_sum({0, j}, 0), classes{static_cast<double>(s[0])};
+                const auto loss = [&](Index k) { return all - a.at({k, j}); };
+                return Jet{0.75} * loss(t) + Jet{0.25} / classes * sum_of(s[0], loss);
+              })}};
     case Op::element:
       return {form, {a.elements[static_cast<std::size_t>(step.p % s.size())]}};
     case Op::join:
@@ -379,7 +479,10 @@ Program generate(Source&& random) {
     Form form{random.index(4) == 0, {}};
     const Index rank = form.is_scalar ? 0 : random.index(largest_rank + 1);
     for (int d = 0; d < rank; ++d)
-      form.shape = form.shape.with(d, random.index(2) == 0 ? common : d < 2 ? size() : 2);
+      form.shape =
+          form.shape.with(d, random.index(2) == 0 ? (d < 2 ? common : std::min(common, Index{3}))
+                             : d < 2              ? size()
+                                                  : 2);
     auto kind = static_cast<Kind>(random.index(static_cast<Index>(Kind::count)));
     if (form.is_scalar) kind = Kind::variable;
     const double slope = kind == Kind::constant ? 0 : 1;

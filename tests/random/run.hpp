@@ -9,14 +9,18 @@
 
 #include "gradtape/core/interop.hpp"
 #include "gradtape/core/record.hpp"
+#include "gradtape/nn/layer_norm.hpp"
 #include "gradtape/ops/arithmetic.hpp"
+#include "gradtape/ops/cross_entropy.hpp"
 #include "gradtape/ops/gather.hpp"
+#include "gradtape/ops/losses.hpp"
 #include "gradtape/ops/matmul.hpp"
 #include "gradtape/ops/reduce.hpp"
 #include "gradtape/ops/selection.hpp"
 #include "gradtape/ops/shape_ops.hpp"
 #include "gradtape/ops/softmax.hpp"
 #include "gradtape/ops/special.hpp"
+#include "gradtape/ops/statistics.hpp"
 #include "gradtape/ops/trigonometry.hpp"
 #include "random/program.hpp"
 
@@ -100,6 +104,27 @@ Value record_step(Tape<double>& tape, const Step& step, const Value& a, const Va
       return max(x, dim);
     case Op::softmax:
       return softmax(x, dim);
+    case Op::log_softmax:
+      return log_softmax(x, dim);
+    case Op::logsumexp:
+      return logsumexp(x, dim);
+    case Op::cumsum:
+      return cumsum(x, dim);
+    case Op::normalise:
+      return layer_norm(x, y, y, 0.1);
+    case Op::squares:
+      return mse(x, y);
+    case Op::huber:
+      return huber(x, y, 0.5, gradtape::reduce::none);
+    case Op::cross_entropy:
+      return softmax_cross_entropy(x, y, gradtape::reduce::none);
+    case Op::label_loss: {
+      std::vector<Index> labels;
+      for (Index j = 0; j < shape[1]; ++j) labels.push_back(label(step, j, shape[0]));
+      return softmax_cross_entropy(
+          x, labels, {.ignore_index = ignored_label(step, shape[0]), .label_smoothing = 0.25},
+          gradtape::reduce::sum);
+    }
     case Op::element:
       return x[step.p % x.size()];
     case Op::join:
