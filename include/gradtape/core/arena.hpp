@@ -222,7 +222,7 @@ class Arena {
 
   /// Never larger than the blocks: what a recording needs varies by an eighth at most, or a block
   /// is added again.
-  void join() {
+  [[gnu::cold, gnu::noinline]] void join() {
     const std::size_t size = std::min(bytes(), peak_ + peak_ / 8);
     budget_.give_back(bytes() - size);
     for (const Block& block : blocks_) std::free(block.memory);

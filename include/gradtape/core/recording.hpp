@@ -106,14 +106,14 @@ class Recording {
       statements.clear();
       swept_statements_ = swept_nodes_ = 0;
       begin_epoch();
-      rewound_.clear();
-      rewound_.push_back({rewindings, 0, 0});
     } else {
       rewind({});
     }
+    cleared_ = rewindings;
+    rewound_.clear();
   }
 
-  void rewind(const Mark& mark) {
+  [[gnu::noinline]] void rewind(const Mark& mark) {
     run_cleanups(mark.cleanups);
     statements.rewind(mark.statements);
     nodes.truncate(mark.nodes);
@@ -142,6 +142,7 @@ class Recording {
   bool untouched(std::uint32_t since, std::size_t statement_count, std::size_t node_count) const {
     const std::uint32_t age = now.epoch() - since;  // right also after the epochs have wrapped
     if (age == 0) return true;
+    if (age > rewindings - cleared_) return statement_count == 0 && node_count == 0;
     const auto deepest = std::partition_point(
         rewound_.begin(), rewound_.end(),
         [&](const Rewound& rewound) { return rewound.rewindings <= rewindings - age; });
@@ -369,6 +370,7 @@ class Recording {
     }
   }
 
+  std::uint64_t cleared_ = 0;  // the last rewinding that forgot everything
   std::size_t swept_statements_ = 0,
               swept_nodes_ = 0;  // below, adjoints are those of the last sweep
   List<Rewound> rewound_;

@@ -161,7 +161,7 @@ class Statements {
       divert(diverted_);
     }
     const std::size_t first = statements_ + 1;
-    std::fill_n(count_.open(first, n), n, Count{0});
+    fill_n(count_.open(first, n), n, Count{0});
     statements_ += n;
     return static_cast<std::uint32_t>(first);
   }
@@ -172,7 +172,7 @@ class Statements {
   void begin_sweep() {
     if (statements_ >= adjoint_.capacity()) [[unlikely]]
       adjoint_.reserve(std::max(2 * adjoint_.capacity(), statements_ + 1));
-    std::uninitialized_fill_n(adjoint_.open(0, statements_ + 1), statements_ + 1, T(0));
+    fill_n(adjoint_.open(0, statements_ + 1), statements_ + 1, T(0));
     cursor_ = mark();
   }
 
@@ -223,6 +223,19 @@ class Statements {
   }
 
  private:
+  /// A few elements without a call.
+  template <class U>
+  [[gnu::always_inline]] static void fill_n(U* elements, std::size_t n, U value) {
+    if (n > 16) {
+      std::uninitialized_fill_n(elements, n, value);
+      return;
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      std::construct_at(elements + i, value);
+      asm("");  // of a plain loop the compiler makes the call again
+    }
+  }
+
   static constexpr std::size_t initial_capacity = 1024;
 
   static constexpr std::size_t max_statements = std::numeric_limits<std::uint32_t>::max() - 1;
