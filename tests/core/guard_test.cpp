@@ -34,13 +34,14 @@ TEST_CASE("guard: an overrun from one tensor into the next is seen") {
   const Tensor x = tape.variable(Eigen::VectorXd::Ones(8)), y = x * x;  // whole cache lines
   const Tensor odd = tape.constant(Eigen::VectorXd::Ones(3));
   tape.backward(y, Eigen::VectorXd::Ones(8));
+  const auto with_margin = [](std::size_t size) { return detail::with_margin<double>(size); };
   for (const double* const p : {x.data(), x.grad().data(), y.data(), y.grad().data()}) {
-    CHECK(is_permitted(p, p + 8));
-    CHECK(is_forbidden(p + 8));
+    CHECK(is_permitted(p, p + with_margin(8)));
+    CHECK(is_forbidden(p + with_margin(8)));
     CHECK(is_forbidden(p - 1));
   }
-  CHECK(is_permitted(odd.data(), odd.data() + 3));
-  CHECK(is_forbidden(odd.data() + 3));
+  CHECK(is_permitted(odd.data(), odd.data() + with_margin(3)));
+  CHECK(is_forbidden(odd.data() + with_margin(3)));
 }
 
 TEST_CASE("guard: memory of a recording that is forgotten is seen, and can be used again") {

@@ -30,6 +30,43 @@ namespace gradtape::detail {
 /// Alignment of every tensor: a cache line, and the widest vector register.
 inline constexpr std::size_t tensor_alignment = 64;
 
+/// Bytes of the widest vector register that this translation unit is compiled for.
+#if defined(__AVX512F__)
+inline constexpr int register_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr int register_bytes = 32;
+#else
+inline constexpr int register_bytes = 16;
+#endif
+
+/// Elements that kernels take at once (tile.hpp), in two registers: enough for one to wait for its
+/// operands while the other computes, and few enough for the operands of a formula to stay in the
+/// sixteen or more that processors have.  Of other types than these kernels take one element.
+template <class T>
+inline constexpr int tile_width = std::is_same_v<T, float> || std::is_same_v<T, double>
+                                      ? 2 * register_bytes / static_cast<int>(sizeof(T))
+                                      : 1;
+
+/// Elements that a tensor of so many has memory for: a tile may begin at the last, so that a kernel
+/// computes whole tiles and need not know where the elements end.
+template <class T>
+constexpr std::size_t with_margin(std::size_t size) {
+  return size + std::size_t{tile_width<T>} - 1;
+}
+
+/// Sets what is behind the last element to zero; together with that, which is to be set later.
+template <class T>
+void clear_margin(T* data, std::size_t size) {
+  if constexpr (tile_width < T >> 1) {
+    // of std::fill compilers make an instruction that takes longer than all else for a small node
+    using Register [[gnu::vector_size(register_bytes), gnu::aligned(alignof(T)), gnu::may_alias]] =
+        T;
+    auto* const last = reinterpret_cast<Register*>(data + size - 1);
+    last[0] = Register{};
+    last[1] = Register{};
+  }
+}
+
 /// A page of the larger kind.
 inline constexpr std::size_t huge_page = std::size_t{1} << 21;
 

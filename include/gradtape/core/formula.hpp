@@ -7,7 +7,7 @@
 ///
 /// A Lane is a program at work on one tile: forward it computes y from the slots, backward it takes
 /// y_bar from the root down to an adjoint for each slot.  What is costly below the root is kept from
-/// the one to the other, unless the tensors are so large that memory is slower than computing.
+/// the one to the other.
 
 #include <bit>
 
@@ -59,17 +59,17 @@ template <class P, int K>
 inline constexpr std::uint64_t slots_of =
     (P::leaves == 64 ? ~std::uint64_t{0} : ((std::uint64_t{1} << P::leaves) - 1)) << K;
 
-/// The value of an inner operation going backward: value number I of those kept, or computed again.
+/// The value of an inner operation going backward: value number I of those kept, or computed again
+/// where that is cheap.
 template <class Op, int I, class X, class... Operand>
 [[gnu::always_inline]] inline X recall(const Literal<X>* kept, const Operand&... x) {
   if constexpr (is_costly<Op>) {
-    if (kept != nullptr) {
-      X y;
-      load(y, kept + I * lane_count<X>);
-      return y;
-    }
+    X y;
+    load(y, kept + I * lane_count<X>);
+    return y;
+  } else {
+    return evaluate<Op>(x.value()...);
   }
-  return evaluate<Op>(x.value()...);
 }
 
 /// A program at work on one tile: X is a tile or a plain number, K the first slot, I the first of the

@@ -8,23 +8,17 @@
 ///                                  -> slopes, from the root to the operands -> add to their
 ///                                  adjoints
 ///
-/// Only the loops over whole tiles are compiled for each formula; what surrounds them is shared by
-/// all: broadcasting, ends that do not fill a tile, runs too short to be worth a loop.
+/// Only the loops over tiles are compiled for each formula; what surrounds them is shared by all:
+/// broadcasting, and runs too short to be worth a loop.  The last tile of a run may go beyond its
+/// end: there it meets what the next run computes anew, or the margin that tensors have
+/// (arena.hpp), and adjoints of exactly zero, which change nothing.
 
 #include "fused_plan.hpp"
 
 namespace gradtape::detail {
 
-/// The last n elements of a run as a tile; what is behind them in it counts as 0.
-template <class T>
-T* copy_end(const T* from, Index n, T* tile) {
-  std::copy_n(from, n, tile);
-  std::fill_n(tile + n, lane_count<Lanes<T>> - n, T(0));
-  return tile;
-}
-
 // What a kernel works on in a run: a pointer for each operand, at which whole tiles may be loaded
-// and stored.  Numbers, broadcast operands and ends of runs stand in tiles of their own.
+// and stored.  Numbers and broadcast operands stand in tiles of their own.
 
 /// Element i of an operand in a run is at[i * step].
 template <class T>
@@ -44,10 +38,6 @@ struct FusedSource {
       run.for_each(x, [&](Index i, Index k) { spread[i] = from[k]; });
     }
   }
-  /// Makes the n elements behind the first `done` a tile.
-  void take_end(Index done, Index n) {
-    if (step != 0) at = copy_end(at + done, n, tile);
-  }
 };
 
 /// What goes to an element of the adjoint of an operand in a run goes to at[i * step].
@@ -58,10 +48,8 @@ struct FusedTarget {
   T sum = T(0);
   T* at = nullptr;
   Index step = 1;
-  bool assigns = false;
   bool assigns_all = false;  // the first contribution comes in runs like the result's
   T* spread = nullptr;       // memory for one run
-  T* end = nullptr;          // where the tile of the run's end belongs
 
   void begin(const FusedOperand<T>& x, const Shape& result, const Recording<T>& recording) {
     if (x.node == nullptr) return;
@@ -71,21 +59,12 @@ struct FusedTarget {
     assigns_all = first && x.stride[0] == 1 && size == result.size();
     if (first && !assigns_all) std::fill_n(data, size, T(0));
   }
-  void begin_run(const FusedRun<T>& run, const FusedOperand<T>& x) {
+  /// Whether the run assigns, rather than adds.
+  bool begin_run(const FusedRun<T>& run, const FusedOperand<T>& x) {
     step = run.is_single(x) ? 0 : 1;
     at = step == 0 ? tile : run.is_alike(x) ? gradient + run.begin(x) : spread;
-    assigns = at == spread || assigns_all;
     if (at == tile) std::fill(std::begin(tile), std::end(tile), T(0));
-  }
-  // one after the other, as several operands may be the same tensor
-  void take_end(Index done) {
-    if (step == 0) return;
-    end = at + done;
-    at = tile;
-    std::fill(std::begin(tile), std::end(tile), T(0));
-  }
-  void give_end(Index n) {
-    for (Index i = 0; i < n && step != 0; ++i) end[i] = assigns ? tile[i] : T(end[i] + tile[i]);
+    return at == spread || assigns_all;
   }
   void end_run(const FusedRun<T>& run, const FusedOperand<T>& x) {
     T* const to = gradient != nullptr ? gradient + run.begin(x) : &sum;
@@ -97,6 +76,25 @@ struct FusedTarget {
   }
 };
 
+/// Where the operands are in a run, in local variables: a kernel stores to memory, and anything that
+/// others know the address of would be loaded again for every tile.
+template <int n, class T>
+class FusedCursors {
+ public:
+  template <class Place>
+  explicit FusedCursors(const Place* places) {
+    unrolled<n>([&](auto k) {
+      at_[k] = places[k].at;
+      step_[k] = places[k].step;
+    });
+  }
+  [[gnu::always_inline]] T* at(int k, Index i) const { return at_[k] + i * step_[k]; }
+
+ private:
+  T* at_[std::size_t{n}];
+  Index step_[std::size_t{n}];
+};
+
 // The same for all operands; out of line, since kernels are many.
 
 /// Memory for operands that have to be spread out in a run.
@@ -105,19 +103,13 @@ template <class T, class Place>
                                       Place* places) {
   if (plan.group == 1) return;
   for (int k = 0; k < plan.count; ++k) {
-    places[k].spread = recording.arena.template allocate<T>(
-        static_cast<std::size_t>(plan.size[0] * plan.group), tensor_alignment);
+    places[k].spread = recording.allocate_tensor(plan.size[0] * plan.group);
   }
 }
 template <class T>
 [[gnu::noinline]] void begin_run(const FusedPlan<T>& plan, const FusedRun<T>& run,
                                  FusedSource<T>* sources) {
   for (int k = 0; k < plan.count; ++k) sources[k].begin_run(run, plan.operand[k]);
-}
-template <class T>
-[[gnu::noinline]] void take_end(const FusedPlan<T>& plan, FusedSource<T>* sources, Index done,
-                                Index n) {
-  for (int k = 0; k < plan.count; ++k) sources[k].take_end(done, n);
 }
 
 template <class T>
@@ -127,24 +119,16 @@ template <class T>
     if (plan.is_active(k)) targets[k].begin(plan.operand[k], plan.shape, recording);
   }
 }
+/// Returns which operands are assigned to rather than added to, a bit for each.
 template <class T>
-[[gnu::noinline]] void begin_run(const FusedPlan<T>& plan, const FusedRun<T>& run,
-                                 FusedTarget<T>* targets) {
+[[gnu::noinline]] std::uint64_t begin_run(const FusedPlan<T>& plan, const FusedRun<T>& run,
+                                          FusedTarget<T>* targets) {
+  std::uint64_t assigned = 0;
   for (int k = 0; k < plan.count; ++k) {
-    if (plan.is_active(k)) targets[k].begin_run(run, plan.operand[k]);
+    if (!plan.is_active(k)) continue;
+    if (targets[k].begin_run(run, plan.operand[k])) assigned |= std::uint64_t{1} << k;
   }
-}
-template <class T>
-[[gnu::noinline]] void take_end(const FusedPlan<T>& plan, FusedTarget<T>* targets, Index done) {
-  for (int k = 0; k < plan.count; ++k) {
-    if (plan.is_active(k)) targets[k].take_end(done);
-  }
-}
-template <class T>
-[[gnu::noinline]] void give_end(const FusedPlan<T>& plan, FusedTarget<T>* targets, Index n) {
-  for (int k = 0; k < plan.count; ++k) {
-    if (plan.is_active(k)) targets[k].give_end(n);
-  }
+  return assigned;
 }
 template <class T>
 [[gnu::noinline]] void end_run(const FusedPlan<T>& plan, const FusedRun<T>& run,
@@ -163,17 +147,14 @@ template <class T>
   }
 }
 
-/// Memory for what a formula keeps of every tile, in the order of the tiles; null if it keeps nothing,
-/// or if so many floats that computing them again is faster than memory.
+/// Memory for what a formula keeps of every tile, in the order of the tiles.
 template <class T>
 [[gnu::noinline]] T* memory_to_keep(const FusedPlan<T>& plan, int values, Recording<T>& recording) {
   constexpr Index width = lane_count<Lanes<T>>;
-  constexpr Index most_floats = Index{1} << 18;  // about what the second-level cache holds
   const Index tiles = (plan.size[0] * plan.group + width - 1) / width;
   const Index runs = (plan.size[1] + plan.group - 1) / plan.group * plan.size[2] * plan.size[3];
-  const Index count = tiles * runs * width * values;
-  if (count == 0 || (std::is_same_v<T, float> && count > most_floats)) return nullptr;
-  return recording.arena.template allocate<T>(static_cast<std::size_t>(count), tensor_alignment);
+  return recording.arena.template allocate<T>(
+      static_cast<std::size_t>(tiles * runs * width * values), tensor_alignment);
 }
 
 /// y = formula(operands); writes the values to keep, unless there is no memory for them.
@@ -181,31 +162,24 @@ template <class P, class X, class T>
 void fused_forward(const FusedPlan<T>& plan, T* y, T* kept, Recording<T>& recording) {
   constexpr Index width = lane_count<X>;
   FusedSource<T> sources[std::size_t{P::leaves}];
-  T tile[std::size_t{width}];
   const Arena::Mark mark = recording.arena.mark();
   prepare_spread(plan, recording, sources);
   FusedRun<T> run(plan);
   do {
     begin_run(plan, run, sources);
+    const FusedCursors<P::leaves, const T> from(sources);
+    T* const to = y + run.begin();
     const Index size = run.size();
-    for (Index done = 0; done < size;) {
-      const bool is_end = size - done < width;
-      const Index count = is_end ? width : (size - done) / width * width;
-      T* const to = is_end ? tile : y + run.begin();
-      if (is_end) take_end(plan, sources, done, size - done);
-      for (Index i = 0; i < count; i += width) {
-        X slots[std::size_t{P::leaves}];
-        unrolled<P::leaves>([&](auto k) { load(slots[k], sources[k].at + i * sources[k].step); });
-        const Lane<P, 0, 0, X> lane(slots);
-        store(lane.value(), to + i);
-        if constexpr (P::kept_below > 0) {
-          if (kept == nullptr) continue;
-          lane.keep_below(kept);
-          kept += P::kept_below * width;
-        }
+    for (Index i = 0; i < size; i += width) {
+      X slots[std::size_t{P::leaves}];
+      unrolled<P::leaves>([&](auto k) { load(slots[k], from.at(k, i)); });
+      const Lane<P, 0, 0, X> lane(slots);
+      store(lane.value(), to + i);
+      if constexpr (P::kept_below > 0) {
+        if (kept == nullptr) continue;  // nothing will be differentiated
+        lane.keep_below(kept);
+        kept += P::kept_below * width;
       }
-      if (is_end) std::copy_n(tile, size - done, y + run.begin() + done);
-      done += count;
     }
   } while (run.next());
   recording.arena.rewind(mark);
@@ -219,47 +193,39 @@ void fused_backward(const FusedPlan<T>& plan, const Node<T>& node, const T* kept
   constexpr Index width = lane_count<X>;
   FusedSource<T> sources[std::size_t{P::leaves}];
   FusedTarget<T> targets[std::size_t{P::leaves}];
-  T y_tile[std::size_t{width}], y_bar_tile[std::size_t{width}];
+  T end[std::size_t{width}];
   begin_backward(plan, recording, targets);
   if (node.shape.size() == 0) return;  // nothing but zeros, and no run to begin with
   const Arena::Mark mark = recording.arena.mark();
   prepare_spread(plan, recording, sources);
   prepare_spread(plan, recording, targets);
+  const std::uint64_t active = plan.active;
   FusedRun<T> run(plan);
   do {
     begin_run(plan, run, sources);
-    begin_run(plan, run, targets);
+    const std::uint64_t assigned = begin_run(plan, run, targets);
+    const FusedCursors<P::leaves, const T> from(sources);
+    const FusedCursors<P::leaves, T> to(targets);
+    const T *const y = node.value + run.begin(), *const y_bar = node.grad + run.begin();
     const Index size = run.size();
-    for (Index done = 0; done < size;) {
-      const T *y = node.value + run.begin() + done, *y_bar = node.grad + run.begin() + done;
-      const bool is_end = size - done < width;
-      const Index count = is_end ? width : (size - done) / width * width;
-      if (is_end) {
-        take_end(plan, sources, done, size - done);
-        take_end(plan, targets, done);
-        y = copy_end(y, size - done, y_tile);
-        y_bar = copy_end(y_bar, size - done, y_bar_tile);
-      }
-      for (Index i = 0; i < count; i += width) {
-        X slots[std::size_t{P::leaves}], adjoints[std::size_t{P::leaves}]{}, at_y, bar;
-        unrolled<P::leaves>([&](auto k) { load(slots[k], sources[k].at + i * sources[k].step); });
-        load(at_y, y + i);
-        load(bar, y_bar + i);
-        Lane<P, 0, 0, X>(slots, kept, at_y).push(bar, nonzero(bar), plan.active, adjoints);
-        if (kept != nullptr) kept += P::kept_below * width;
-        unrolled<P::leaves>([&](auto k) {
-          if (!plan.is_active(k)) return;
-          T* const to = targets[k].at + i * targets[k].step;
-          if (!targets[k].assigns) {
-            X sum;
-            load(sum, to);
-            adjoints[k] = sum + adjoints[k];
-          }
-          store(adjoints[k], to);
-        });
-      }
-      if (is_end) give_end(plan, targets, size - done);
-      done += count;
+    for (Index i = 0; i < size; i += width) {
+      X slots[std::size_t{P::leaves}], adjoints[std::size_t{P::leaves}]{}, at_y, bar;
+      unrolled<P::leaves>([&](auto k) { load(slots[k], from.at(k, i)); });
+      load(at_y, y + i);
+      load(bar, size - i < width ? copy_first<X>(y_bar + i, size - i, end) : y_bar + i);
+      Lane<P, 0, 0, X>(slots, kept, at_y).push(bar, nonzero(bar), active, adjoints);
+      kept += P::kept_below * width;
+      // one after the other, as several operands may be the same tensor
+      unrolled<P::leaves>([&](auto k) {
+        if ((active >> k & 1) == 0) return;
+        T* const target = to.at(k, i);
+        if ((assigned >> k & 1) == 0) {
+          X sum;
+          load(sum, target);
+          adjoints[k] = sum + adjoints[k];
+        }
+        store(adjoints[k], target);
+      });
     }
     end_run(plan, run, targets);
   } while (run.next());

@@ -69,9 +69,40 @@ struct FusedPlan {
   /// \throws ShapeError if the operands do not broadcast.
   FusedPlan(const FusedOperands<T>& operands, std::uint64_t live)
       : operand(operands.operand), count(operands.count) {
+    if (!is_of_one_shape()) cut_into_runs(operands.operation);
     for (int k = 0; k < count; ++k) {
-      if (operand[k].node != nullptr)
-        shape = broadcast(operands.operation, shape, operand[k].node->shape);
+      const FusedOperand<T>& x = operand[k];
+      if (x.node != nullptr ? needs_grad(*x.node) : x.statement != 0)
+        active |= std::uint64_t{1} << k;
+    }
+    active &= live;
+  }
+
+  bool is_active(int k) const { return (active >> k & 1) != 0; }
+
+ private:
+  static constexpr Index short_run = 4 * lane_count<Lanes<T>>, grouped_elements = 1024;
+
+  /// Whether tensors of one shape, and numbers, are all there is: then it is one run.
+  bool is_of_one_shape() {
+    const Node<T>* first = nullptr;
+    for (int k = 0; k < count; ++k) {
+      const Node<T>* const x = operand[k].node;
+      if (x == nullptr) continue;
+      if (first == nullptr) first = x;
+      if (!(x->shape == first->shape)) return false;
+      operand[k].stride[0] = 1;
+    }
+    if (first != nullptr) shape = first->shape;
+    size[0] = shape.size();
+    return true;
+  }
+
+  /// \throws ShapeError if the operands do not broadcast.
+  void cut_into_runs(std::string_view operation) {
+    for (int k = 0; k < count; ++k) {
+      operand[k].stride[0] = 0;
+      if (operand[k].node != nullptr) shape = broadcast(operation, shape, operand[k].node->shape);
     }
     std::size_t joined = 0;  // dimensions so far; the last of them may still grow
     std::array<Index, 64> run{}, stride{};
@@ -95,20 +126,9 @@ struct FusedPlan {
         operand[k].stride[joined] = stride[static_cast<std::size_t>(k)];
       size[joined++] = shape[d];
     }
-    for (int k = 0; k < count; ++k) {
-      const FusedOperand<T>& x = operand[k];
-      if (x.node != nullptr ? needs_grad(*x.node) : x.statement != 0)
-        active |= std::uint64_t{1} << k;
-    }
-    active &= live;
     if (lane_count < Lanes < T >>> 1 && size[0] < short_run && size[1] > 1)
       group = std::min(size[1], grouped_elements / std::max<Index>(size[0], 1));
   }
-
-  bool is_active(int k) const { return (active >> k & 1) != 0; }
-
- private:
-  static constexpr Index short_run = 4 * lane_count<Lanes<T>>, grouped_elements = 1024;
 };
 
 /// The run that a kernel is at.

@@ -41,10 +41,11 @@ class TensorMemory {
  public:
   TensorMemory() = default;
   explicit TensorMemory(Index size) {
-    const auto count = static_cast<std::size_t>(size);
-    if (count <= PTRDIFF_MAX / sizeof(T))
-      data_.reset(static_cast<T*>(allocate_aligned(count * sizeof(T))));
+    const auto count = static_cast<std::size_t>(std::max<Index>(size, 1));
+    if (with_margin<T>(count) <= PTRDIFF_MAX / sizeof(T))
+      data_.reset(static_cast<T*>(allocate_aligned(with_margin<T>(count) * sizeof(T))));
     if (data_ == nullptr) throw std::bad_alloc();
+    clear_margin(data_.get(), count);
   }
   T* get() const { return data_.get(); }
 

@@ -160,12 +160,19 @@ class Recording {
     return statement;
   }
 
+  /// Memory for the elements of a tensor, which are uninitialised.
+  T* allocate_tensor(Index size) {
+    // an empty tensor has an address as well: a gradient of null would mean that there is none
+    const auto count = static_cast<std::size_t>(std::max<Index>(size, 1));
+    T* const data = arena.allocate<T>(with_margin<T>(count), tensor_alignment);
+    clear_margin(data, count);
+    return data;
+  }
+
   /// A tensor node with its value uninitialised.
   Node<T>& append_node(std::string_view operation, const Shape& shape, bool needs_grad) {
-    // an empty tensor has an address as well: a gradient of null would mean that there is none
-    const auto size = static_cast<std::size_t>(std::max<Index>(shape.size(), 1));
-    T* value = arena.allocate<T>(size, tensor_alignment);
-    T* grad = needs_grad && paused == 0 ? arena.allocate<T>(size, tensor_alignment) : nullptr;
+    T* value = allocate_tensor(shape.size());
+    T* grad = needs_grad && paused == 0 ? allocate_tensor(shape.size()) : nullptr;
     return append_node(operation, shape, value, grad);
   }
 
@@ -363,6 +370,7 @@ class Recording {
   }
 
   void sweep_statements_down_to(std::size_t last) {
+    if (statements.is_swept_down_to(last)) return;
     if (tracer != nullptr) [[unlikely]] {
       tracer->sweep_statements(last);
     } else {

@@ -176,6 +176,8 @@ class Statements {
     cursor_ = mark();
   }
 
+  bool is_swept_down_to(std::size_t last) const { return cursor_.statements <= last; }
+
   /// Sweeps the statements above `last`, down from where the sweep stands.
   /// `visit(statement, adjoints, n, partial, operand)` sees each statement whose adjoint is not
   /// zero when that is final and its n operands have received their shares.

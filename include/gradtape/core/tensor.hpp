@@ -77,13 +77,18 @@ class Tensor {
   Tensor(detail::Recording<T>& recording, detail::Node<T>& node, std::uint32_t index)
       : node_(&node), recording_(&recording), place_{recording.now.bits | index} {}
 
-  detail::Node<T>& node(const char* what) const {
+  [[gnu::always_inline]] detail::Node<T>& node(const char* what) const {
+    if (recording_ == nullptr || place_.epoch() != recording_->now.epoch()) [[unlikely]]
+      check(what);
+    return *node_;
+  }
+  /// \throws TapeError unless the node still stands.
+  [[gnu::cold, gnu::noinline]] void check(const char* what) const {
     if (recording_ == nullptr) detail::fail<TapeError>(what, ": an empty tensor handle");
     if (!recording_->untouched(place_.epoch(), 0, std::size_t{place_.index()} + 1)) {
       detail::fail<TapeError>(what, ": tensor #", place_.index(),
                               " is from before a clear() or the end of a scope: record it again");
     }
-    return *node_;
   }
 
   detail::Node<T>* node_ = nullptr;

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// A tile: a few dozen neighbouring elements that go through a whole expression together, in
+/// A tile: a dozen or so neighbouring elements that go through a whole expression together, in
 /// registers and the first-level cache.  Here is its arithmetic; tile_memory.hpp loads and stores
 /// it, tile_functions.hpp has exp, log and their like.
 ///
@@ -13,19 +13,6 @@
 #include "expression.hpp"
 
 namespace gradtape::detail {
-
-/// Bytes of the widest vector register that this translation unit is compiled for.
-#if defined(__AVX512F__)
-inline constexpr int register_bytes = 64;
-#elif defined(__AVX__)
-inline constexpr int register_bytes = 32;
-#else
-inline constexpr int register_bytes = 16;
-#endif
-
-/// Elements of a tile: four registers, of which all processors have sixteen or more.
-template <class T>
-inline constexpr int tile_width = 4 * register_bytes / static_cast<int>(sizeof(T));
 
 /// Calls f(integral_constant i) for i < n, written out: arrays that loops run over would stay in
 /// memory.

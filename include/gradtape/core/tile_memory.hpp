@@ -3,6 +3,7 @@
 /// Moving elements between memory and the lanes of a tile or of a plain number.  Where a number n is
 /// given, so many of them count; in a tile that is not full the others are `rest`.
 
+#include <array>
 #include <cstring>
 
 #include "tile.hpp"
@@ -56,6 +57,31 @@ template <class T>
 template <class T, int W>
 [[gnu::always_inline]] inline void store(const Tile<T, W>& x, T* p) {
   store_full(x, p);
+}
+
+/// The first n lanes, the others 0.
+template <class T>
+[[gnu::always_inline]] inline T first_lanes(const T& x, Index n) {
+  return n > 0 ? x : T(0);
+}
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> first_lanes(const Tile<T, W>& x, Index n) {
+  static constexpr std::array<T, std::size_t{W}> position = [] {
+    std::array<T, std::size_t{W}> y{};
+    for (int i = 0; i < W; ++i) y[static_cast<std::size_t>(i)] = T(i);
+    return y;
+  }();
+  Tile<T, W> i;
+  load(i, position.data());
+  return select(i < Tile<T, W>(static_cast<T>(n)), x, Tile<T, W>(T(0)));
+}
+/// A copy in memory of the tile at `from`, with zeros behind its first n elements.
+template <class X, class T>
+[[gnu::noinline]] const T* copy_first(const T* from, Index n, T* tile) {
+  X x;
+  load(x, from);
+  store(first_lanes(x, n), tile);
+  return tile;
 }
 
 // A tile that is not full goes through memory, out of line: it is the last of a run.

@@ -221,57 +221,47 @@ X loss_partial(const X& x, const X& t, const T& c) {
   return X(partial<Op, I>(x, t, X(c), x));
 }
 
-/// The sum of the first n lanes.
-template <class T, class X>
-T sum_of_first(const X& x, Index n) {
-  constexpr Index width = lane_count<X>;
-  if (n == width) return sum_of(x);
-  T lane[static_cast<std::size_t>(width)];
-  store(x, lane, width);
-  T sum(0);
-  for (Index i = 0; i < n; ++i) sum += lane[i];
-  return sum;
-}
-
 /// One node for  scale sum_i w_i l(x_i, t_i):  nothing is stored, the backward pass computes
-/// slopes.
+/// slopes.  Whole tiles throughout: tensors have memory for them.
 template <class Op, class T, class C>
 Var<T> record_elementwise_loss(const Tensor<T>& x, const Tensor<T>& t, const T* w, const T& scale,
                                const C& c) {
   using X = Lanes<T>;
+  constexpr Index width = lane_count<X>;
   const Index size = x.size();
+  const T *const x_data = x.data(), *const t_data = t.data();
   SumOf<T> sum(0);
-  for (Index i = 0; i < size; i += lane_count<X>) {
-    const Index n = std::min<Index>(lane_count<X>, size - i);
+  for (Index i = 0; i < size; i += width) {
     X a, b, weight;
-    load(a, x.data() + i, n);
-    load(b, t.data() + i, n);
+    load(a, x_data + i);
+    load(b, t_data + i);
     X loss = loss_value<Op>(a, b, c);
     if (w != nullptr) {
-      load(weight, w + i, n);
+      load(weight, w + i);
       loss = loss * weight;
     }
-    sum += sum_of_first<T>(loss, n);
+    if (size - i < width) loss = first_lanes(loss, size - i);
+    sum += sum_of(loss);
   }
   const auto backward = [x, t, w, scale, c](const T& y_bar) {
     const bool to_x = adjoint(x).is_needed(), to_t = adjoint(t).is_needed();
     const auto x_bar = to_x ? adjoint(x).target() : GradientTarget<T>{nullptr, false};
     const auto t_bar = to_t ? adjoint(t).target() : GradientTarget<T>{nullptr, false};
+    const T *const x_values = x.data(), *const t_values = t.data();
     const T factor = T(y_bar * scale);
-    const auto add = [](const GradientTarget<T>& to, const X& share, Index i, Index n) {
-      to.first ? store(share, to.data + i, n) : add_to(share, to.data + i, n);
+    const auto add = [](const GradientTarget<T>& to, const X& share, Index i) {
+      to.first ? store(share, to.data + i) : add_to(share, to.data + i, width);
     };
-    for (Index i = 0; i < x.size(); i += lane_count<X>) {
-      const Index n = std::min<Index>(lane_count<X>, x.size() - i);
+    for (Index i = 0, n = x.size(); i < n; i += width) {
       X a, b, weight(factor);
-      load(a, x.data() + i, n);
-      load(b, t.data() + i, n);
+      load(a, x_values + i);
+      load(b, t_values + i);
       if (w != nullptr) {
-        load(weight, w + i, n);
+        load(weight, w + i);
         weight = weight * X(factor);
       }
-      if (to_x) add(x_bar, X(weight * loss_partial<Op, 0>(a, b, c)), i, n);
-      if (to_t) add(t_bar, X(weight * loss_partial<Op, 1>(a, b, c)), i, n);
+      if (to_x) add(x_bar, X(weight * loss_partial<Op, 0>(a, b, c)), i);
+      if (to_t) add(t_bar, X(weight * loss_partial<Op, 1>(a, b, c)), i);
     }
   };
   return record(Op::name, {x, t}, T(T(sum) * scale), backward);

@@ -17,9 +17,7 @@ Tensor<T> view(std::string_view operation, const Tensor<T>& x, const Shape& shap
   Recording<T>& recording = *TensorHandle<T>::recording(x);
   T* const value = TensorHandle<T>::node(x, operation.data()).value;
   T* grad = nullptr;
-  if (!x.is_constant() && recording.paused == 0) {
-    grad = recording.tape().workspace(std::max<Index>(1, shape.size()));
-  }
+  if (!x.is_constant() && recording.paused == 0) grad = recording.allocate_tensor(shape.size());
   Node<T>& node = recording.append_node(operation, shape, value, grad);
   const Tensor<T> y = TensorHandle<T>::make(recording, node);
   if (grad != nullptr) {
