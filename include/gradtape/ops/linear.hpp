@@ -37,7 +37,8 @@ auto linear(const W& weight, const X& x, const B& bias) {
         if (m == 1) {
           y.setConstant(b.data()[0]);
         } else {
-          for (Index j = 0; j < n; ++j) std::copy_n(b.data(), m, y.data() + j * m);
+          const T one(1);
+          detail::multiply_vectors(y.data(), b.data(), m, &one, Index{0}, n, true);
         }
         detail::multiply<T>(y.data(), {w.data(), m, k}, {in.data(), k, n}, false);
       },
@@ -57,10 +58,7 @@ auto linear(const W& weight, const X& x, const B& bias) {
             sum[0] += detail::ConstVectorMap<T>(y_bar.data, n).sum();
             return;
           }
-          for (Index j = 0; j < n; ++j) {
-            const T* const column = y_bar.data + j * m;
-            for (Index i = 0; i < m; ++i) sum[i] += column[i];
-          }
+          detail::add_columns(sum, y_bar.data, m, n);
         }
       });
 }

@@ -42,8 +42,6 @@ using DenseMap = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>;
 template <class T>
 using ConstDenseMap = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>;
 template <class T>
-using VectorMap = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>>;
-template <class T>
 using ConstVectorMap = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>;
 
 // Eigen's kernels are called without its expressions, which would be compiled anew for each order
@@ -199,15 +197,68 @@ void add_unpacked_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
   }
 }
 
+/// One register, or one number.
+template <class T>
+using RegisterOf = std::conditional_t<(lane_count<Lanes<T>> > 1),
+                                      Tile<T, register_bytes / static_cast<int>(sizeof(T))>, T>;
+
+/// Calls f(X(), i, first, last) for the blocks of an m by n matrix that begin at row i and have as
+/// many rows as X has lanes, for few columns at a time: these stay in the caches and page tables.
+/// Taken by value, what f has captured stays in registers.
+template <class T, class F>
+void for_each_block(Index m, Index n, F f) {
+  constexpr Index most = 64;
+  using X = RegisterOf<T>;
+  for (Index first = 0; first < n; first += most) {
+    const Index last = std::min(n, first + most);
+    Index i = 0;
+    for (; i + lane_count<X> <= m; i += lane_count<X>) f(X(), i, first, last);
+    for (; i < m; ++i) f(T(), i, first, last);
+  }
+}
+
+/// C = a b^T, or C += a b^T, with a column a of m elements.
+template <class T>
+void multiply_vectors(T* c, const T* a, Index m, const T* b, Index b_stride, Index n, bool assign) {
+  for_each_block<T>(m, n, [=]<class X>(X x, Index i, Index first, Index last) {
+    load(x, a + i);
+    for (Index j = first; j < last; ++j) {
+      X y(x * b[j * b_stride]);
+      if (!assign) {
+        X before;
+        load(before, c + i + j * m);
+        y = before + y;
+      }
+      store(y, c + i + j * m);
+    }
+  });
+}
+
+/// s += A 1:  the sum of the columns.
+template <class T>
+void add_columns(T* sum, const T* a, Index m, Index n) {
+  for_each_block<T>(m, n, [=]<class X>(X s, Index i, Index first, Index last) {
+    load(s, sum + i);
+    for (Index j = first; j < last; ++j) {
+      X x;
+      load(x, a + i + j * m);
+      s = s + x;
+    }
+    store(s, sum + i);
+  });
+}
+
 /// C += A B of a few elements.
 template <class T>
 void add_small_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
   const Strides<T> a_stride(a), b_stride(b);
   for (Index j = 0; j < b.columns; ++j, c += a.rows) {
-    for (Index p = 0; p < a.columns; ++p) {
-      const T factor = b.data[p * b_stride.row + j * b_stride.column];
-      const T* const column = a.data + p * a_stride.column;
-      for (Index i = 0; i < a.rows; ++i) c[i] += column[i * a_stride.row] * factor;
+    for (Index i = 0; i < a.rows; ++i) {
+      const T *left = a.data + i * a_stride.row, *right = b.data + j * b_stride.column;
+      T sum = c[i];
+      for (Index p = 0; p < a.columns; ++p, left += a_stride.column, right += b_stride.row)
+        sum += *left * *right;
+      c[i] = sum;
     }
   }
 }
@@ -219,17 +270,8 @@ template <class T>
 void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
   if (a.columns == 1 && a.rows == 1 && b.columns > 1)
     return multiply(c, b.transpose(), a, assign);  // the row as a column: it is dense as well
-  if (a.columns == 1) {
-    const ConstVectorMap<T> left(a.data, a.rows);
-    for (Index j = 0; j < b.columns; ++j, c += a.rows) {
-      if (assign) {
-        VectorMap<T>(c, a.rows) = left * b.data[j];
-      } else {
-        VectorMap<T>(c, a.rows) += left * b.data[j];
-      }
-    }
-    return;
-  }
+  if (a.columns == 1)
+    return multiply_vectors(c, a.data, a.rows, b.data, Index{1}, b.columns, assign);
   if (assign) std::fill_n(c, a.rows * b.columns, T(0));
   if (a.rows * b.columns == 0 || a.columns == 0) return;
   if constexpr (lane_count < Lanes < T >>> 1) {

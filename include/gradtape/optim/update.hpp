@@ -48,9 +48,9 @@ template <class T, std::size_t N, class Update>
 }
 
 /// Taken by value, the update stays in registers: behind a reference, it might change with each
-/// element that is written.
+/// element that is written.  Inline, since small parameters are many.
 template <class T, std::size_t N, class Update>
-void apply(Update update, T penalty, Elements<T, N> at, Index size) {
+[[gnu::always_inline]] inline void apply(Update update, T penalty, Elements<T, N> at, Index size) {
   constexpr Index width = gradtape::detail::lane_count<UpdateLanes<T>>;
   Index i = 0;
   for (; i + width <= size; i += width) apply_at(i, width, update, penalty, at);
