@@ -156,8 +156,10 @@ class Classifier {
  public:
   Trained<Layers> t;
 
-  Classifier(Index inputs, Index hidden, Index samples)
+  /// \param by_layers  one loop after the other over whole layers also where one for all is faster
+  Classifier(Index inputs, Index hidden, Index samples, bool by_layers = false)
       : t(hidden * (inputs + 2) + 128, false, inputs, hidden, 1),
+        in_registers_(inputs == 2 && !by_layers),
         buffers_(2 * (hidden + 1) * samples + 128),
         a_(buffers_.take(hidden, samples)),
         d_(buffers_.take(hidden, samples)),
@@ -167,10 +169,10 @@ class Classifier {
   double bytes() const { return buffers_.bytes() + t.gradients.bytes(); }
 
   float step(const Eigen::MatrixXf& x, const Eigen::MatrixXf& y, float rate) {
-    x.rows() == 2 ? forward_of_pairs(x) : forward(x);
+    in_registers_ ? forward_of_pairs(x) : forward(x);
     const float loss = cross_entropy(y);
     t.g.b2(0, 0) = dz_.sum();
-    x.rows() == 2 ? backward_of_pairs(x) : backward(x);
+    in_registers_ ? backward_of_pairs(x) : backward(x);
     t.sgd(rate);
     return loss;
   }
@@ -212,6 +214,14 @@ class Classifier {
 
   void forward(const Eigen::MatrixXf& x) {
     const Layers& w = t.w;
+    if (x.rows() == 2) {
+      for (Index j = 0; j < x.cols(); ++j) {
+        const auto z = w.b1.col(0) + w.w1.col(0) * x(0, j) + w.w1.col(1) * x(1, j);
+        a_.col(j) = z.cwiseMax(0.0f);
+      }
+      for (Index j = 0; j < x.cols(); ++j) z_(0, j) = w.b2(0, 0) + w.w2.row(0).dot(a_.col(j));
+      return;
+    }
     a_.colwise() = w.b1.col(0);
     a_.noalias() += w.w1 * x;
     a_ = a_.cwiseMax(0.0f);
@@ -224,8 +234,19 @@ class Classifier {
       for (Index i = 0; i < a_.rows(); i += lanes)
         at(d_, i, j) = at(a_, i, j) > 0 ? at(t.w.w2, i) * dz_(0, j) : Vector{};
     }
-    t.g.w2.row(0).transpose().noalias() = a_ * dz_.row(0).transpose();
     sum_columns(t.g.b1, d_);
+    if (x.rows() == 2) {
+      auto g2 = t.g.w2.row(0).transpose();
+      g2.setZero();
+      t.g.w1.setZero();
+      for (Index j = 0; j < x.cols(); ++j) {
+        g2 += a_.col(j) * dz_(0, j);
+        t.g.w1.col(0) += d_.col(j) * x(0, j);
+        t.g.w1.col(1) += d_.col(j) * x(1, j);
+      }
+      return;
+    }
+    t.g.w2.row(0).transpose().noalias() = a_ * dz_.row(0).transpose();
     t.g.w1.noalias() = d_ * x.transpose();
   }
 
@@ -250,6 +271,7 @@ class Classifier {
     return loss;
   }
 
+  bool in_registers_;
   Slab buffers_;
   Matrix a_, d_, z_, dz_;
 };
