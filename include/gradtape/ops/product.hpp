@@ -11,6 +11,7 @@
 
 #include "../core/parameter.hpp"
 #include "../core/tile_memory.hpp"
+#include "../core/workers.hpp"
 
 #ifdef GRADTAPE_USE_BLAS
 extern "C" {
@@ -31,10 +32,13 @@ struct Matrix {
   const T* data;
   Index rows, columns;
   bool transposed = false;
+  Index stride = transposed ? columns : rows;  // from one column to the next, as stored
 
-  Matrix transpose() const { return {data, columns, rows, !transposed}; }
-  /// From one column to the next, as stored.
-  Index stride() const { return transposed ? columns : rows; }
+  Matrix transpose() const { return {data, columns, rows, !transposed, stride}; }
+  /// The columns from `first` on; not dense any more if they are stored as rows.
+  Matrix block(Index first, Index count) const {
+    return {data + first * (transposed ? 1 : stride), rows, count, transposed, stride};
+  }
 };
 
 template <class T>
@@ -55,8 +59,8 @@ void add_matrix_vector(T* y, const Matrix<T>& a, const T* x) {
   using Right = Eigen::internal::const_blas_data_mapper<T, Index, other>;
   Eigen::internal::general_matrix_vector_product<Index, T, Left, order, false, T, Right,
                                                  false>::run(a.rows, a.columns,
-                                                             Left(a.data, a.stride()), Right(x, 1),
-                                                             y, 1, T(1));
+                                                             Left(a.data, a.stride), Right(x, 1), y,
+                                                             1, T(1));
 }
 template <class T>
 void add_matrix_vector(T* y, const Matrix<T>& a, const T* x) {
@@ -105,14 +109,59 @@ struct ProductBlocking : Eigen::internal::level3_blocking<T, T> {
 
 /// C += A B, each stored by columns or by rows.
 template <Eigen::StorageOptions a_order, Eigen::StorageOptions b_order, class T>
-void add_matrix_matrix(T* c, const Matrix<T>& a, const Matrix<T>& b) {
+void add_matrix_matrix(T* c, Index c_stride, const Matrix<T>& a, const Matrix<T>& b) {
   ProductBlocking<T> blocking(a.rows, b.columns, a.columns);
   Eigen::internal::general_matrix_matrix_product<Index, T, a_order, false, T, b_order, false,
                                                  Eigen::ColMajor, 1>::run(a.rows, b.columns,
                                                                           a.columns, a.data,
-                                                                          a.stride(), b.data,
-                                                                          b.stride(), c, 1, a.rows,
+                                                                          a.stride, b.data,
+                                                                          b.stride, c, 1, c_stride,
                                                                           T(1), blocking, nullptr);
+}
+
+template <class T>
+void add_matrix_matrix(T* c, Index c_stride, const Matrix<T>& a, const Matrix<T>& b) {
+  if (a.transposed) {
+    b.transposed ? add_matrix_matrix<Eigen::RowMajor, Eigen::RowMajor>(c, c_stride, a, b)
+                 : add_matrix_matrix<Eigen::RowMajor, Eigen::ColMajor>(c, c_stride, a, b);
+  } else {
+    b.transposed ? add_matrix_matrix<Eigen::ColMajor, Eigen::RowMajor>(c, c_stride, a, b)
+                 : add_matrix_matrix<Eigen::ColMajor, Eigen::ColMajor>(c, c_stride, a, b);
+  }
+}
+
+/// C += A B in blocks of rows or of columns of C, by the threads that help this one.  More blocks than
+/// threads: one of them may have to wait for a processor.
+template <class T>
+void add_shared_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
+  const bool by_columns = b.columns >= a.rows;
+  const Index size = by_columns ? b.columns : a.rows;
+  constexpr Index least = 64;
+  const Index parts = std::clamp<Index>(size / least, 1, 3 * workers->count()),
+              block = (size / parts + 15) / 16 * 16;  // of whole registers
+  auto part = [&](int i) {
+    const Index first = std::min(size, i * block),
+                count = i + 1 == parts ? size - first : std::min(size - first, block);
+    if (count == 0) return;
+    if (by_columns) {
+      add_matrix_matrix(c + first * a.rows, a.rows, a, b.block(first, count));
+    } else {
+      add_matrix_matrix(c + first, a.rows, a.transpose().block(first, count).transpose(), b);
+    }
+  };
+  workers->run(
+      static_cast<int>(parts), [](void* data, int i) { (*static_cast<decltype(part)*>(data))(i); },
+      &part);
+}
+
+/// Whether a product is large enough to be shared out: it takes a quarter of a millisecond or more,
+/// and to wake up a thread some ten microseconds.
+template <class T>
+bool is_shared(const Matrix<T>& a, const Matrix<T>& b) {
+  constexpr double least = 8e6;
+  return workers != nullptr && static_cast<double>(a.rows) * static_cast<double>(a.columns) *
+                                       static_cast<double>(b.columns) >=
+                                   least;
 }
 
 #ifdef GRADTAPE_USE_BLAS
@@ -129,8 +178,8 @@ template <class T>
 void add_blas_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
   const char *a_form = a.transposed ? "T" : "N", *b_form = b.transposed ? "T" : "N";
   const int m = static_cast<int>(a.rows), n = static_cast<int>(b.columns),
-            k = static_cast<int>(a.columns), a_stride = static_cast<int>(a.stride()),
-            b_stride = static_cast<int>(b.stride());
+            k = static_cast<int>(a.columns), a_stride = static_cast<int>(a.stride),
+            b_stride = static_cast<int>(b.stride);
   const T one(1);
   if constexpr (std::is_same_v<T, float>) {
     sgemm_(a_form, b_form, &m, &n, &k, &one, a.data, &a_stride, b.data, &b_stride, &one, c, &m);
@@ -288,13 +337,10 @@ void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
 #ifdef GRADTAPE_USE_BLAS
   if (has_blas_product(a, b)) return add_blas_product(c, a, b);
 #endif
-  if (a.transposed) {
-    b.transposed ? add_matrix_matrix<Eigen::RowMajor, Eigen::RowMajor>(c, a, b)
-                 : add_matrix_matrix<Eigen::RowMajor, Eigen::ColMajor>(c, a, b);
-  } else {
-    b.transposed ? add_matrix_matrix<Eigen::ColMajor, Eigen::RowMajor>(c, a, b)
-                 : add_matrix_matrix<Eigen::ColMajor, Eigen::ColMajor>(c, a, b);
+  if constexpr (std::is_floating_point_v<T>) {
+    if (is_shared(a, b)) return add_shared_product(c, a, b);
   }
+  add_matrix_matrix(c, a.rows, a, b);
 }
 
 }  // namespace gradtape::detail
