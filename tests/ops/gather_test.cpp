@@ -176,6 +176,7 @@ TEST_CASE("a lookup touches only its columns of a parameter's gradient") {
   SECTION("reading all of it makes it dense, and it stays right") {
     CHECK(e.grad() == row({0, 10, 0, 101, 0}));
     CHECK_FALSE(e.has_sparse_grad());
+    CHECK(e.touched_columns().empty());
     CHECK(e.has_grad());
     tape.backward(y, row({1, 10, 100}));
     CHECK(e.grad() == row({0, 20, 0, 202, 0}));
@@ -195,6 +196,7 @@ TEST_CASE("a lookup touches only its columns of a parameter's gradient") {
   SECTION("a dense backward afterwards") {
     tape.backward(tape.parameter(e), row({1, 1, 1, 1, 1}));
     CHECK_FALSE(e.has_sparse_grad());
+    CHECK(e.touched_columns().empty());
     CHECK(e.grad() == row({1, 11, 1, 102, 1}));
   }
   SECTION("no index at all") {
