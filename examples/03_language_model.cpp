@@ -420,7 +420,8 @@ void add_options(CLI::App& app, Settings& s) {
   app.add_option("--save", s.save, "Keep model and training in a file (safetensors)");
   app.add_option("--resume", s.resume,
                  "Go on from such a file: its model, vocabulary and seed count, and its settings\n"
-                 "of training where no option says otherwise");
+                 "of training where no option says otherwise.  Killed training goes on from the\n"
+                 "last evaluation as it would have; after Ctrl-C the windows drawn are others");
   app.add_option("--curve", s.curve, "Write the losses on the way as CSV");
   app.add_option("--plot", s.plot, "Draw them (.svg or .png, with gnuplot)");
   app.add_option("--seed", s.seed, "Of all random numbers");
