@@ -1,6 +1,7 @@
 #include "gradtape/io/summary.hpp"
 
 #include "catch.hpp"
+#include "gradtape/nn/rnn.hpp"
 #include "gradtape/ops/arithmetic.hpp"
 #include "gradtape/ops/functions.hpp"
 #include "gradtape/ops/gather.hpp"
@@ -116,4 +117,19 @@ TEST_CASE("summary: an empty tape") {
         "operation   nodes  bytes  flops\n"
         "total           0      0      0\n"
         "tape holds             0\n");
+}
+
+TEST_CASE("summary: a recurrent layer adds its products in place") {
+  Random random(1);
+  const nn::Rnn<double> layer(2, 3, random);
+  Tape<double> tape;
+  layer(tape.constant(Shape{2, 5, 4}, Eigen::VectorXd::Ones(40)));
+  CHECK(total_of(tape, "linear").bytes == 2 * 3 * 20 * sizeof(double));
+  CHECK(total_of(tape, "linear").flops == 2 * 3 * 2 * 20 + 3 * 20);
+  CHECK(total_of(tape, "steps").nodes == 1);
+  CHECK(total_of(tape, "steps").bytes == 0);
+  CHECK(total_of(tape, "steps").flops == 0);
+  CHECK(total_of(tape, "step").nodes == 5);
+  CHECK(total_of(tape, "step").bytes == 0);
+  CHECK(total_of(tape, "step").flops == 2 * 3 * 3 * 20);
 }

@@ -297,20 +297,59 @@ TEST_CASE("lstm: a cell's state that does not fit, and one of its parts alone") 
 
 TEST_CASE("recurrent: gates that take no part get no gradient") {
   Tape<double> tape;
-  const Tensor steps = wave::variable(tape, 1, Shape{6, 2, 3}),  // (3 H, n, T)
-      other = wave::variable(tape, 2, Shape{6, 2});
-  const auto gate = detail::gates<3>(Shape{2, 2}, 1, std::array{steps, other});
+  const Tensor steps = wave::variable(tape, 1, Shape{6, 2, 3});  // (3 H, n, T)
+  const auto gate = detail::gates<3>(Shape{2, 2}, 1, steps);
   for (Index k = 0; k < 3; ++k) {
     CAPTURE(k);
-    const MatrixXd sum = steps.value().middleCols(2, 2) + other.value();
-    CHECK(gate[std::size_t(k)].value() == sum.middleRows(2 * k, 2));
+    CHECK(gate[std::size_t(k)].value() == steps.value().block(2 * k, 2, 2, 2));
     const MatrixXd seed = wave::values(3, 4).reshaped(2, 2);
     tape.backward(gate[std::size_t(k)], seed);
-    MatrixXd expected = MatrixXd::Zero(6, 2), of_steps = MatrixXd::Zero(6, 6);
-    expected.middleRows(2 * k, 2) = seed;
-    of_steps.middleCols(2, 2) = expected;
-    CHECK(other.grad() == expected);
-    CHECK(steps.grad() == of_steps);
+    MatrixXd expected = MatrixXd::Zero(6, 6);
+    expected.block(2 * k, 2, 2, 2) = seed;
+    CHECK(steps.grad() == expected);
+  }
+}
+
+// z_t = x_t + U h_t, each alone and all together, with operands that need no gradient: the sums are
+// made in place of x, and U gets what all steps contribute in one product.
+TEST_CASE("recurrent: sums of steps of which some are not reached") {
+  const MatrixXd u = wave::values(1, 15).reshaped(5, 3), x = wave::values(2, 30).reshaped(5, 6),
+                 seed = wave::values(4, 10).reshaped(5, 2);
+  for (int variables = 1; variables < 8; ++variables) {
+    CAPTURE(variables);
+    Tape<double> tape;
+    const auto operand = [&](int bit, const MatrixXd& value) {
+      return (variables & bit) != 0 ? tape.variable(value) : tape.constant(value);
+    };
+    const Tensor a = operand(1, x), b = operand(2, u);
+    const detail::StepSums<double> sums(reshape(1.0 * a, {5, 2, 3}), b);
+    std::vector<Tensor<double>> h, z;
+    for (Index t = 0; t < 3; ++t) {
+      h.push_back(operand(4, wave::values(5 + int(t), 6).reshaped(3, 2)));
+      z.push_back(detail::gates<1>(Shape{5, 2}, 0, sums(t, h.back()))[0]);
+      CHECK(z.back().value().isApprox(x.middleCols(2 * t, 2) + u * h.back().value(), 1e-14));
+    }
+    const Tensor all = stack(z, Dim(2));
+    const auto check = [&](const MatrixXd& seeds) {
+      MatrixXd u_bar = MatrixXd::Zero(5, 3);
+      for (Index t = 0; t < 3; ++t) {
+        const MatrixXd z_bar = seeds.middleCols(2 * t, 2);
+        u_bar += z_bar * h[std::size_t(t)].value().transpose();
+        if ((variables & 4) != 0)
+          CHECK(h[std::size_t(t)].grad().isApprox(u.transpose() * z_bar, 1e-14));
+      }
+      if ((variables & 1) != 0) CHECK(a.grad() == seeds);
+      if ((variables & 2) != 0) CHECK(b.grad().isApprox(u_bar, 1e-14));
+    };
+    for (Index t = 0; t < 3; ++t) {
+      MatrixXd seeds = MatrixXd::Zero(5, 6);
+      seeds.middleCols(2 * t, 2) = seed;
+      tape.backward(z[std::size_t(t)], seed);
+      check(seeds);
+    }
+    const MatrixXd seeds = wave::values(9, 30).reshaped(5, 6);
+    tape.backward(all, seeds);
+    check(seeds);
   }
 }
 

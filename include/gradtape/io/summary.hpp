@@ -16,6 +16,7 @@
 ///
 ///     matmul     2 m k n            for each matrix of a batch
 ///     linear     2 m k n + m n
+///     step       2 m k n            of a recurrent layer, added in place to those of `steps`
 ///     element-wise                  one for each operation of the formula and element of the result
 ///     a formula of scalars          one for each operand: its operations are not kept
 ///     views, leaves                 none
@@ -67,6 +68,8 @@ std::uint64_t flops_of(const Recording<T>& recording, const Node<T>& y) {
     const auto k = static_cast<std::uint64_t>(a[0] * a[1] / std::max<Index>(y.shape[0], 1));
     return 2 * k * size + (y.operand_count == 3 ? size : 0);
   }
+  if (y.operation == "step")
+    return 2 * static_cast<std::uint64_t>(shape_of(y.operand_count - 1)[0]) * size;
   std::uint64_t read = 0;
   for (std::uint32_t k = 0; k < y.operand_count; ++k) {
     const auto all = static_cast<std::uint64_t>(shape_of(k).size());
@@ -100,12 +103,14 @@ class OperationCounter {
     }
     ++total.nodes;
     const std::size_t bytes = static_cast<std::size_t>(node.shape.size()) * sizeof(T);
-    const bool is_own = values_.insert(node.value).second && node.parameter == nullptr;
-    if (is_own) {
-      total.bytes += bytes;
-      total.flops += flops_of(recording_, node);
-    }
-    if (node.grad != nullptr && node.parameter == nullptr) total.bytes += bytes;
+    const bool is_part = node.operation == "step";
+    const auto is_own = [&](const T* memory) {
+      return memory_.insert(memory).second && !is_part && node.parameter == nullptr;
+    };
+    const bool has_value = is_own(node.value);
+    if (has_value) total.bytes += bytes;
+    if (has_value || is_part) total.flops += flops_of(recording_, node);
+    if (node.grad != nullptr && is_own(node.grad)) total.bytes += bytes;
   }
 
   void add_statement(std::uint32_t statement, std::size_t n, const Node<T>* origin) {
@@ -127,7 +132,7 @@ class OperationCounter {
 
   const Recording<T>& recording_;
   std::vector<OperationTotal> totals_;
-  std::unordered_set<const T*> values_;  // of the nodes so far
+  std::unordered_set<const T*> memory_;  // of the nodes so far
 };
 
 }  // namespace detail

@@ -34,12 +34,23 @@ struct GruCell : gradtape::detail::RecurrentWeights<T> {
   /// \throws ShapeError unless x and the state fit each other and the weights.
   State operator()(const Tensor<T>& x, const State& h) const { return checked_step(*this, x, h); }
 
-  /// Step t, with `inputs` of all steps.
-  State step(const Tensor<T>& inputs, Index t, const State& h) const {
+  /// What all steps have in common: W x + b, and U h + b_h.
+  struct Steps {
+    Tensor<T> inputs;
+    gradtape::detail::StepSums<T> recurrent;
+  };
+  Steps steps(const Tensor<T>& x) const {
+    const Tensor<T> inputs = this->inputs(x);
+    const Tensor<T> biases = x.tape().full(inputs.shape(), T(0)) + recurrent_bias;
+    return {inputs, {biases, x.tape().parameter(this->recurrent_weight)}};
+  }
+
+  /// Step t of those that `steps` gives.
+  State step(const Steps& steps, Index t, const State& h) const {
     using gradtape::detail::gates;
-    const Tensor<T> recurrent = matmul(this->recurrent_weight, h) + recurrent_bias;
-    const auto [a_r, a_z, a_m] = gates<3>(h.shape(), t, std::array{inputs});
-    const auto [u_r, u_z, u_m] = gates<3>(h.shape(), 0, std::array{recurrent});
+    const Tensor<T> recurrent = steps.recurrent(t, h);
+    const auto [a_r, a_z, a_m] = gates<3>(h.shape(), t, steps.inputs);
+    const auto [u_r, u_z, u_m] = gates<3>(h.shape(), 0, recurrent);
     const Tensor<T> m = tanh(a_m + sigmoid(a_r + u_r) * u_m);
     return m + sigmoid(a_z + u_z) * (h - m);
   }

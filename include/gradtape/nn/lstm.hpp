@@ -64,11 +64,9 @@ struct LstmCell : gradtape::detail::RecurrentWeights<T> {
     return checked_step(*this, x, state);
   }
 
-  /// Step t, with `inputs` of all steps.
-  State step(const Tensor<T>& inputs, Index t, const State& last) const {
-    const Tensor<T> recurrent = matmul(this->recurrent_weight, last.h);
-    const auto [i, f, g, o] =
-        gradtape::detail::gates<4>(last.h.shape(), t, std::array{inputs, recurrent});
+  /// Step t of those that `steps` gives.
+  State step(const gradtape::detail::StepSums<T>& steps, Index t, const State& last) const {
+    const auto [i, f, g, o] = gradtape::detail::gates<4>(last.h.shape(), 0, steps(t, last.h));
     const Tensor<T> c = sigmoid(f) * last.c + sigmoid(i) * tanh(g);
     return {sigmoid(o) * tanh(c), c};
   }

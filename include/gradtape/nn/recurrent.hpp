@@ -6,7 +6,8 @@
 ///                                               x_1           x_2           x_3
 ///
 /// The products with the inputs of all steps are one matrix product ahead of the loop,
-/// (G H, D) x (D, T n) with G gates; what is left for a step is the product with the state.
+/// (G H, D) x (D, T n) with G gates; what is left for a step is the product with the state, and of
+/// that the gradient of U is one product behind the loop.
 ///
 /// Initial weights, each gate's block by itself: W as `initialize::xavier_uniform` draws it, U
 /// orthogonal, so that a state keeps its length over many steps (Saxe et al., 2014, Exact solutions
@@ -30,18 +31,17 @@ template <class T>
 using ConstRowBlock =
     Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>, 0, Eigen::OuterStride<>>;
 
-/// The blocks of rows of a sum, as tensors of their own.      X_i (count H, n) -> count times (H,n)
-///     Y_k = sum_i X_i[rows k H .. k H + H - 1],   X_i_bar[these rows] += Y_k_bar
-/// A term with more columns, (count H, n, T), has all steps side by side: of it step t counts.
+/// The blocks of rows of one step, as tensors of their own.      X (count H, n) -> count times (H,n)
+///     Y_k = X[rows k H .. k H + H - 1],   X_bar[these rows] += Y_k_bar
+/// If X has all steps side by side, (count H, n, T), step t counts.
 /// \param shape  of each result, H first.
-template <std::size_t count, class T, std::size_t terms>
-std::array<Tensor<T>, count> gates(const Shape& shape, Index t,
-                                   const std::array<Tensor<T>, terms>& sum) {
-  const CommonTape<T> common("gates", sum);
+template <std::size_t count, class T>
+std::array<Tensor<T>, count> gates(const Shape& shape, Index t, const Tensor<T>& x) {
+  const CommonTape<T> common("gates", std::array{x});
   Recording<T>& recording = *common.recording;
   const Index h = shape.rows(), n = shape.columns(), rows = static_cast<Index>(count) * h;
-  const auto offset = [=](const Tensor<T>& x, std::size_t k) {
-    return static_cast<Index>(k) * h + (x.columns() == n ? 0 : rows * n * t);
+  const auto offset = [first = x.columns() == n ? 0 : rows * n * t, h](std::size_t k) {
+    return first + static_cast<Index>(k) * h;
   };
 
   std::array<Tensor<T>, count> gate;
@@ -49,17 +49,9 @@ std::array<Tensor<T>, count> gates(const Shape& shape, Index t,
   for (std::size_t k = 0; k < count; ++k) {
     nodes[k] = &recording.append_node("gates", shape, common.needs_grad);
     gate[k] = TensorHandle<T>::make(recording, *nodes[k]);
-    remember_operands(recording, *nodes[k], sum);
-    MatrixMap<T> y(nodes[k]->value, h, n);
-    const auto term = [&](std::size_t i) {
-      return ConstRowBlock<T>(sum[i].data() + offset(sum[i], k), h, n, Eigen::OuterStride<>(rows));
-    };
-    static_assert(terms == 1 || terms == 2);
-    if constexpr (terms == 1) {
-      y = term(0);
-    } else {
-      y = term(0) + term(1);
-    }
+    remember_operands(recording, *nodes[k], std::array{x});
+    MatrixMap<T>(nodes[k]->value, h, n) =
+        ConstRowBlock<T>(x.data() + offset(k), h, n, Eigen::OuterStride<>(rows));
     if (recording.tracer != nullptr) recording.tracer->check_value(recording.last_node(), false);
   }
   if (nodes[0]->grad == nullptr) return gate;
@@ -72,28 +64,94 @@ std::array<Tensor<T>, count> gates(const Shape& shape, Index t,
     });
   }
   recording.set_backward(*nodes[0], [=, &recording](Node<T>&) {
-    for (const Tensor<T>& x : sum) {
-      if (!adjoint(x).is_needed()) continue;
-      GradientTarget<T> target = adjoint(x).target();
-      if (target.first && x.columns() != n) {
-        std::fill_n(target.data, x.size(), T(0));
-        target.first = false;
-      }
-      for (std::size_t k = 0; k < count; ++k) {
-        RowBlock<T> x_bar(target.data + offset(x, k), h, n, Eigen::OuterStride<>(rows));
-        const ConstMatrixMap<T> y_bar(nodes[k]->grad, h, n);
-        if (nodes[k]->sweep != recording.sweep) {
-          if (target.first) x_bar.setZero();
-        } else if (target.first) {
-          x_bar = y_bar;
-        } else {
-          x_bar += y_bar;
-        }
+    GradientTarget<T> target = adjoint(x).target();
+    if (target.first && x.columns() != n) {
+      std::fill_n(target.data, x.size(), T(0));
+      target.first = false;
+    }
+    for (std::size_t k = 0; k < count; ++k) {
+      RowBlock<T> x_bar(target.data + offset(k), h, n, Eigen::OuterStride<>(rows));
+      const ConstMatrixMap<T> y_bar(nodes[k]->grad, h, n);
+      if (nodes[k]->sweep != recording.sweep) {
+        if (target.first) x_bar.setZero();
+      } else if (target.first) {
+        x_bar = y_bar;
+      } else {
+        x_bar += y_bar;
       }
     }
   });
   return gate;
 }
+
+/// A matrix times one state after the other.       X (m,n,T), U (m,H), h_t (H,n) -> z_t (m,n)
+///     z_t = x_t + U h_t,   x_t_bar += z_t_bar,   h_t_bar += U^T z_t_bar,
+///     U_bar += sum_t z_t_bar h_t^T,  one product of all steps
+/// The z_t take the place of the x_t in memory, and so do their adjoints.  They are for `gates` alone:
+/// they are not aligned as tensors are, and have no margin.
+template <class T>
+class StepSums {
+ public:
+  /// \param x  is nobody else's, and its own derivatives do not depend on its value.
+  StepSums(const Tensor<T>& x, const Tensor<T>& u)
+      : u_(u), n_(x.shape()[1]), states_(x.tape().workspace(u.columns() * x.columns())) {
+    std::fill_n(states_, u.columns() * x.columns(), T(0));
+    const CommonTape<T> common("steps", std::array{x, u});
+    Recording<T>& recording = *common.recording;
+    const Node<T>& sum = TensorHandle<T>::node(x, "steps");
+    T* grad = sum.grad;
+    if (grad == nullptr && common.needs_grad) grad = recording.allocate_tensor(x.size());
+    Node<T>& node = recording.append_node("steps", x.shape(), sum.value, grad);
+    all_ = TensorHandle<T>::make(recording, node);
+    if (grad != nullptr) {
+      recording.set_backward(node, [x, u, states = states_](Node<T>& all) {
+        if (adjoint(x).is_needed()) adjoint(x).target();  // it is there
+        if (!adjoint(u).is_needed()) return;
+        const auto [data, first] = adjoint(u).target();
+        multiply<T>(data, {all.grad, u.rows(), x.columns()},
+                    Matrix<T>{states, u.columns(), x.columns()}.transpose(), first);
+      });
+    }
+    remember_operands(recording, node, std::array{x, u});
+  }
+
+  /// Step t, each once.
+  Tensor<T> operator()(Index t, const Tensor<T>& h) const {
+    const CommonTape<T> common("step", std::array{all_, u_, h});
+    Recording<T>& recording = *common.recording;
+    const Node<T>& all = TensorHandle<T>::node(all_, "step");
+    const Index m = u_.rows(), size = m * n_, first = size * t;
+    T* grad = nullptr;
+    if (common.needs_grad)
+      grad = all.grad != nullptr ? all.grad + first : recording.allocate_tensor(size);
+    Node<T>& node = recording.append_node("step", h.shape().with(0, m), all.value + first, grad);
+    std::copy_n(h.data(), h.size(), states_ + h.size() * t);
+    multiply<T>(node.value, {u_.data(), m, h.rows()}, {h.data(), h.rows(), n_}, false);
+    if (grad != nullptr) {
+      recording.set_backward(node, [h, u = u_, all = all_, first, size](Node<T>& z) {
+        if (adjoint(all).is_needed()) {
+          const auto [data, is_last] = adjoint(all).target();
+          if (is_last) {  // the others may get no contribution
+            std::fill_n(data, first, T(0));
+            std::fill_n(data + first + size, all.size() - first - size, T(0));
+          }
+        }
+        if (!adjoint(h).is_needed()) return;
+        const auto [data, assign] = adjoint(h).target();
+        multiply<T>(data, Matrix<T>{u.data(), u.rows(), h.rows()}.transpose(),
+                    {z.grad, u.rows(), h.columns()}, assign);
+      });
+    }
+    remember_operands(recording, node, std::array{all_, u_, h});
+    if (recording.tracer != nullptr) recording.tracer->check_value(recording.last_node(), false);
+    return TensorHandle<T>::make(recording, node);
+  }
+
+ private:
+  Tensor<T> u_, all_;
+  Index n_;
+  T* states_;  // (H,n,T)
+};
 
 /// \throws ShapeError unless x has one of two ranks and the weight's columns as rows.
 template <class T>
@@ -135,8 +193,12 @@ struct RecurrentWeights {
 
   Index hidden() const { return recurrent_weight.shape()[1]; }
 
-  /// W x + b, for any number of steps.
+  /// W x + b of all steps, x (D), (D,n) or (D,n,T).
   Tensor<T> inputs(const Tensor<T>& x) const { return linear(input_weight, x, bias); }
+  /// What all steps have in common.
+  StepSums<T> steps(const Tensor<T>& x) const {
+    return {inputs(x), x.tape().parameter(recurrent_weight)};
+  }
 
   void members(auto&& member) {
     member("input_weight", input_weight);
@@ -181,7 +243,7 @@ typename Cell::State checked_step(const Cell& cell, const Tensor<T>& x,
                                   const typename Cell::State& state) {
   gradtape::detail::check_input(Cell::name, x, 1, 2, cell.input_weight);
   check_state(Cell::name, state, x.shape().with(0, cell.hidden()), x);
-  return cell.step(cell.inputs(x), 0, state);
+  return cell.step(cell.steps(x), 0, state);
 }
 
 /// All hidden states, and the state of each sample behind its last step.
@@ -201,8 +263,8 @@ struct Sequence {
 /// backpropagation through time), start it from the last window's state, made a constant: by
 /// `detach`, or by a `CarriedState` if the recording is forgotten in between.
 ///
-/// \tparam Cell  `LstmCell` or the like: `inputs` are the products of all steps with x, `step` is
-///               one step with them.
+/// \tparam Cell  `LstmCell` or the like: `steps` is what all of them have in common, `step` is one
+///               with it.
 template <class Cell>
 struct Recurrent {
   using T = typename Cell::Scalar;     ///< the number type
@@ -244,11 +306,11 @@ struct Recurrent {
     State state = initial ? *initial : cell.initial_state(tape, n);
     if (lengths.longest == 0) return {tape.full(Shape{h, lengths.steps, n}, T(0)), state};
 
-    const Tensor<T> inputs = cell.inputs(gradtape::detail::by_step(x, lengths));
+    const auto steps = cell.steps(gradtape::detail::by_step(x, lengths));
     auto* const outputs = tape.template workspace<Tensor<T>>(lengths.longest);
     T* const running = tape.workspace(n);
     for (Index t = 0; t < lengths.longest; ++t) {
-      const State next = cell.step(inputs, t, state);
+      const State next = cell.step(steps, t, state);
       if (t < lengths.shortest) {
         state = next;
       } else {

@@ -25,10 +25,9 @@ struct RnnCell : gradtape::detail::RecurrentWeights<T> {
   /// \throws ShapeError unless x and the state fit each other and the weights.
   State operator()(const Tensor<T>& x, const State& h) const { return checked_step(*this, x, h); }
 
-  /// Step t, with `inputs` of all steps.
-  State step(const Tensor<T>& inputs, Index t, const State& h) const {
-    const Tensor<T> recurrent = matmul(this->recurrent_weight, h);
-    const auto [z] = gradtape::detail::gates<1>(h.shape(), t, std::array{inputs, recurrent});
+  /// Step t of those that `steps` gives.
+  State step(const gradtape::detail::StepSums<T>& steps, Index t, const State& h) const {
+    const auto [z] = gradtape::detail::gates<1>(h.shape(), 0, steps(t, h));
     return tanh(z);
   }
 
