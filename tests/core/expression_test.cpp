@@ -221,6 +221,13 @@ TEST_CASE("expression: the branch not taken contributes exactly 0, in one formul
   CHECK(zero.grad() == 0);
   CHECK(minus.grad() == 0);
   CHECK(x.grad() == 3);
+
+  // all three operands of a branch not taken
+  Var z = where(zero > 0, clamp(sqrt(minus), log(minus), 2.0 * x), x);
+  tape.backward(z);
+  CHECK(zero.grad() == 0);
+  CHECK(minus.grad() == 0);
+  CHECK(x.grad() == 1);
 }
 
 TEST_CASE("expression: the branch not taken contributes exactly 0, across named nodes") {
