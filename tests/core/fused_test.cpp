@@ -43,6 +43,20 @@ TEST_CASE("fused: a result without elements contributes zero to operands that ha
   }
 }
 
+// A bias under short columns is spread out over several of them, in memory of the tape.
+TEST_CASE("fused: sweeps give back the memory in which they spread operands out") {
+  Tape<double> tape;
+  const Tensor x = tape.variable(Eigen::MatrixXd::Ones(3, 500)),
+               b = tape.variable(Eigen::VectorXd::Ones(3));
+  const Tensor y = x * b;
+  const Eigen::MatrixXd seed = Eigen::MatrixXd::Ones(3, 500);
+  tape.backward(y, seed);
+  const std::size_t bytes = tape.bytes();
+  for (int i = 0; i < 300; ++i) tape.backward(y, seed);
+  CHECK(tape.bytes() == bytes);
+  CHECK(b.grad().isConstant(500, 0));
+}
+
 // y = exp(sin(x + b)) tanh(x):  dy/dx = y cos(x + b) + exp(sin(x + b)) (1 - tanh(x)^2).  What is
 // costly in a formula is kept for the backward pass: columns that do not fill a tile, some taken
 // together, a bias, and a second sweep.
