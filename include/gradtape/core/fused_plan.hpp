@@ -104,8 +104,8 @@ struct FusedPlan {
       operand[k].stride[0] = 0;
       if (operand[k].node != nullptr) shape = broadcast(operation, shape, operand[k].node->shape);
     }
-    std::size_t joined = 0;  // dimensions so far; the last of them may still grow
-    std::array<Index, 64> run{}, stride{};
+    std::size_t joined = 0;             // dimensions so far; the last of them may still grow
+    std::array<Index, 64> run, stride;  // of the first `count` operands
     std::fill_n(run.begin(), count, Index{1});
     for (int d = 0; d < shape.rank(); ++d) {
       bool joins = joined > 0;

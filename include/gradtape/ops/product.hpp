@@ -252,11 +252,12 @@ using RegisterOf = std::conditional_t<(lane_count<Lanes<T>> > 1),
                                       Tile<T, register_bytes / static_cast<int>(sizeof(T))>, T>;
 
 /// Calls f(X(), i, first, last) for the blocks of an m by n matrix that begin at row i and have as
-/// many rows as X has lanes, for few columns at a time: these stay in the caches and page tables.
+/// many rows as X has lanes, for many short columns at a time, which stay in the first-level cache
+/// together, or for a single long one.
 /// Taken by value, what f has captured stays in registers.
 template <class T, class F>
 void for_each_block(Index m, Index n, F f) {
-  constexpr Index most = 64;
+  const Index most = m < 256 ? 64 : 1;
   using X = RegisterOf<T>;
   for (Index first = 0; first < n; first += most) {
     const Index last = std::min(n, first + most);
