@@ -166,6 +166,20 @@ TEST_CASE("scope: clear() inside of a scope") {
   CHECK_NOTHROW(Var(x * 2.0));
 }
 
+TEST_CASE("scope: clear() forgets what a scope before it has kept") {
+  Tape<double> tape;
+  const Var x = tape.variable(3.0);
+  {
+    const auto scope = tape.scope();
+    CHECK(Var(x * x).value() == 9);
+  }
+  CHECK(Var(x * 2.0).value() == 6);
+  tape.clear();
+  const Var z = tape.variable(5.0);  // where x stood
+  CHECK_THROWS_AS(Var(x * z), TapeError);
+  CHECK_THROWS_AS(tape.backward(x), TapeError);
+}
+
 TEST_CASE("scope: gradients of the outside last until the next backward") {
   Tape<double> tape;
   Var x = tape.variable(3.0);
