@@ -125,6 +125,10 @@ TEST_CASE("shape operations: errors", "[shape_ops]") {
                     "concat: [2, 3] and [2] differ in another dimension than 0");
   CHECK_THROWS_WITH(concat(std::vector<Tensor<double>>(), Dim(0)), "concat: there are no tensors");
   CHECK_THROWS_WITH(stack({x, v}), "stack: [2, 3] and [2] must be the same shape");
+  const Tensor full = reshape(x, {1, 2, 1, 3});
+  CHECK_THROWS_WITH(stack({full, full}), "stack: [1, 2, 1, 3] has the largest rank already");
+  CHECK_THROWS_WITH(unsqueeze(full, Dim(0)),
+                    "unsqueeze: [1, 2, 1, 3] has the largest rank already");
   CHECK_THROWS_WITH(squeeze(x, Dim(0)), "squeeze: dimension 0 of [2, 3] must have size 1");
   CHECK_THROWS_WITH(broadcast_to(x, {2, 4}), ContainsSubstring("broadcast_to: [2, 3] and [2, 4]"));
   CHECK_THROWS_WITH(broadcast_to(x, {2}), "broadcast_to: [2, 3] does not fit into [2]");
