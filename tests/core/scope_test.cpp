@@ -36,6 +36,19 @@ TEST_CASE("scope: forgets what was recorded in it, and no more") {
   CHECK(t.value()(1) == 2);
 }
 
+TEST_CASE("scope: the same again needs no more memory") {
+  Tape<double> tape;
+  const Tensor x = tape.variable(Eigen::VectorXd::Ones(1000));
+  const auto use = [&] {
+    const auto scope = tape.scope();
+    CHECK(Tensor(x * x).size() == 1000);
+  };
+  use();
+  const std::size_t bytes = tape.bytes();
+  for (int i = 0; i < 100; ++i) use();
+  CHECK(tape.bytes() == bytes);
+}
+
 TEST_CASE("scope: handles from outside stay good in nested scopes and afterwards") {
   Tape<double> tape;
   Var x = tape.variable(3.0);

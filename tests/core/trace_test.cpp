@@ -334,6 +334,8 @@ TEST_CASE("trace: scopes and clear") {
     CHECK(x.grad() == 4);
     CHECK(tape.statement_count() == 4);
   }
+  const Var root = sqrt(x - 2.0);  // stands where the sum stood
+  CHECK_THROWS_WITH(tape.backward(root), ContainsSubstring(" = sqrt("));
   tape.clear();
   const Var z = tape.variable(5.0);
   const Var y = z * z;
