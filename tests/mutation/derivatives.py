@@ -16,7 +16,13 @@ CONTROL = {"if", "for", "while", "switch", "catch"}
 RECORDS = re.compile(r"\b(record(_\w+)?|set_backward)\b\s*(<[^;(]*>)?\(")
 ADJOINTS = re.compile(r"\badjoint(_|s)?\b|_bar\b|\bgrad(ient)?\b|gradient_target|\bpartials?\b|"
                       r"\btangent\b|\bassigns\b|\btarget\(\)")
-PASSES_ON = re.compile(r"(ops|nn)/.*:(add|contribute)|.*:push\w*")  # by file and name of the function
+# Code that does not say so, by file and name of the function: it passes shares on, decides whose
+# gradients are kept, or is a formula of an optimizer.
+WATCHED = re.compile(r"(ops|nn)/.*:(add(_columns)?|contribute)|.*:push\w*|core/tape.hpp:.*|optim/.*|"
+                     r"core/expression.hpp:merge_\w+|"
+                     r"core/(parameter|recording|tensor|statements).hpp:"
+                     r"(needs_grad|gradient_target|is_\w+|has_\w+|begin_\w+|touch|clear\w*|"
+                     r"untouched|rewind|sweep_\w+|run_sweep|paused)")
 
 
 def blank_comments(text):
@@ -154,15 +160,24 @@ class Header:
             whole = self.bare[block.parameters[0]:block.end]
             if block.begin < end or RECORDS.search(whole) or block.name.startswith("partial"):
                 continue
-            if ADJOINTS.search(whole) or PASSES_ON.fullmatch(f"{self.name}:{block.name}"):
+            if ADJOINTS.search(whole) or WATCHED.fullmatch(f"{self.name}:{block.name}"):
                 end = block.end
                 regions.append(block)
                 self.find_assignments(block)
                 self.find_calls(block)
-        lambdas = [b for b in self.blocks if b.name == "lambda"
+        formulas = self.name.startswith("optim/")
+        lambdas = [b for b in self.blocks if b.name == "lambda" and not formulas
                    and any(r.begin <= b.begin < r.end for r in regions)]
         returns = {(b.begin + m.start(1), b.begin + m.end(1)) for b in lambdas for m in re.finditer(
             r"\breturn\b\s*([^;{}]+);", self.bare[b.begin:b.end])}
+        for block in regions:
+            declared = self.bare[:self.parameters_start(block)].rsplit("\n", 1)[-1]
+            if re.match(r"(?!.*constexpr).*\b(bool|double|T|X)\s+$", declared):
+                returns |= {(block.begin + m.start(1), block.begin + m.end(1)) for m in re.finditer(
+                    r"\breturn\b\s*([^;{}]+);", self.bare[block.begin:block.end])}
+        if formulas:  # numbers made of options, in lists of initialisers
+            returns |= {(m.start(1), match(self.bare, m.end(1) - 1) + 1) for m in re.finditer(
+                r"\w\((static_cast<T>\()", self.bare)}
         for begin, end in sorted(returns):
             self.wrap("share", begin, end, "::gradtape::mutation::share")
 
@@ -191,16 +206,21 @@ class Header:
                 self.wrap("share", begin, stop, "::gradtape::mutation::share")
 
     def find_calls(self, block):
+        for m in re.finditer(r"(?<=[;{}])\s+((?:\+\+|--)[^;()]+);", self.bare[block.begin:block.end]):
+            self.make_optional(block.begin + m.start(1), block.begin + m.end(1))
         name = re.compile(r"(?:(?<=[;{})])|(?<=\belse))\s+"
                           r"([\w:.\[\]]*(?:->)?(?:template )?\w+(?:<[^;(){}]*>)?)\(")
         for m in name.finditer(self.bare, block.begin, block.end):
             begin, close = m.start(1), match(self.bare, m.end() - 1)
             if self.bare[close + 1] != ";" or re.match(
-                    r"(if|for|while|switch|return|load|std::snprintf|(detail::)?fail)\b", m.group(1)):
+                    r"(if|for|while|switch|return|static_assert|load|std::snprintf|([\w:]*::)?(fail|check_\w+))\b", m.group(1)):
                 continue
-            number = self.place("call", begin, close + 1)
-            self.insert(begin, f"(::gradtape::mutation::calls({number}) ? void(")
-            self.insert(close + 1, ") : void())")
+            self.make_optional(begin, close + 1)
+
+    def make_optional(self, begin, end):
+        number = self.place("call", begin, end)
+        self.insert(begin, f"(::gradtape::mutation::calls({number}) ? void(")
+        self.insert(end, ") : void())")
 
     def mutated(self, first):
         """The text with its mutants numbered from there on."""

@@ -34,9 +34,11 @@ sys.dont_write_bytecode = True
 from derivatives import KINDS, RECORDS, ROOT, Header  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
-FOLDERS = ("core", "ops", "nn", "diff")
+FOLDERS = ("core", "ops", "nn", "diff", "optim")
 # Programs of their own, which measure or replace what the library stands on.
 ALONE = re.search(r"set\(alone([^)]*)\)", (ROOT / "tests/CMakeLists.txt").read_text()).group(1).split()
+
+
 def read_headers():
     headers = [Header(p) for folder in FOLDERS
                for p in sorted((ROOT / "include/gradtape" / folder).glob("*.hpp"))]
@@ -60,13 +62,19 @@ def write_copy(headers, include):
         n for n in names if any(str(Path(folder) / n).endswith("gradtape/" + h.name)
                                 for h in headers)])
     write(include / "gradtape/mutation.hpp", (HERE / "mutation.hpp").read_text())
+    replaced = {
+        "core/recording.hpp": ("node.backward(node)", "mutation::run_backward(node)"),
+        # what optimisation does, which sees through no switch
+        "core/expression.hpp": ("__builtin_constant_p(operand[I] == operand[J])", "true"),
+    }
     mutants = [None]  # from number 1 on
     for header in headers:
         text = header.mutated(len(mutants))
-        if header.name == "core/recording.hpp":
-            text, count = re.subn(r"\bnode\.backward\(node\);", "mutation::run_backward(node);", text)
-            if count != 1:
-                sys.exit("core/recording.hpp: the call of a node's backward function is not found")
+        if header.name in replaced:
+            old, new = replaced[header.name]
+            if text.count(old) != 1:
+                sys.exit(f"{header.name}: {old} is not found")
+            text = text.replace(old, new)
         text = text.replace("#pragma once", "#pragma once\n#include <gradtape/mutation.hpp>", 1)
         write(include / "gradtape" / header.name, text)
         for place in header.places:
@@ -77,7 +85,9 @@ def write_copy(headers, include):
 def build(options, include):
     """One program of all tests, with the headers that they share precompiled."""
     compiler = os.environ.get("CXX", "c++")
-    flags = ["-std=c++20", "-Og", "-w", f"-I{include}", f"-I{ROOT / 'tests'}", *options.flags.split()]
+    optimisation = (["-O0", "-fpch-instantiate-templates"] if "clang" in Path(compiler).name
+                    else ["-Og"])  # what compiles fastest
+    flags = ["-std=c++20", *optimisation, "-w", f"-I{include}", f"-I{ROOT / 'tests'}", *options.flags.split()]
     headers = [p for folder in (include, ROOT / "tests") for p in folder.rglob("*.[hi]*")]
     newest = max(p.stat().st_mtime for p in headers if p.is_file())
 
@@ -105,11 +115,14 @@ def build(options, include):
 
 
 def observe(program, build_folder):
-    """For each test that passes, what it reaches: {test: numbers and names}, and what is no use."""
+    """For each test that passes, what it reaches: {test: numbers and names}, and what is no use;
+    and the seconds after which tests count as hanging."""
     notes = build_folder / "reached.txt"
     notes.unlink(missing_ok=True)
+    start = time.time()
     run = subprocess.run([program], env=dict(os.environ, GRADTAPE_REACHED=str(notes)),
                          stdout=subprocess.DEVNULL, check=False)
+    limit = 10 + 3 * (time.time() - start)
     if run.returncode < 0:
         sys.exit(f"the tests were stopped by signal {-run.returncode}: nothing is known")
     reached, useless = {}, set()
@@ -120,15 +133,15 @@ def observe(program, build_folder):
             reached[test] = set(map(int, numbers.split())) | set(operations.split())
         else:
             print(f"left out, as it fails without a mutant: {test}")
-    return reached, useless
+    return reached, useless, limit
 
 
-def is_killed(program, name, tests):
+def is_killed(program, name, tests, limit):
     """Whether one of the tests fails; first those that reach little else."""
     for part in filter(None, (tests[:8], tests[8:])):
         chosen = ",".join(re.sub(r'([\\,\["])', r"\\\1", test) for test in part)
         try:
-            run = subprocess.run([program, "--abort", chosen], timeout=120,
+            run = subprocess.run([program, "--abort", chosen], timeout=limit,
                                  env=dict(os.environ, GRADTAPE_MUTANT=name),
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         except subprocess.TimeoutExpired:
@@ -172,16 +185,13 @@ def main():
         print("\n".join(described.values()))
         return
     program = build(options, options.build / "include")
-    reached, useless = observe(program, options.build)
-    if is_killed(program, str(len(mutants)), list(reached)):
+    reached, useless, limit = observe(program, options.build)
+    if is_killed(program, str(len(mutants)), list(reached), limit):
         sys.exit("the tests do not pass with a switch that is none's")
     for name in sorted({n for names in reached.values() for n in names if isinstance(n, str)}):
         for i, kind in enumerate(KINDS["operation"]):
             described[f"{name}:{i}"] = f"operation {name}: its adjoint {kind}"
 
-    first = {}  # of a place's mutants
-    for i in range(1, len(mutants)):
-        first.setdefault(id(mutants[i][0]), i)
     equivalent = read_equivalents()
     alive, explained, killed = [], set(), 0
     for name, text in described.items():
@@ -190,9 +200,9 @@ def main():
         key = int(name) if name.isdigit() else name.split(":")[0]
         tests = sorted((t for t in reached if key in reached[t]), key=lambda t: len(reached[t]))
         if name.isdigit() and (is_zero(mutants[key][0][3]) or
-                               not tests and first[id(mutants[key][0])] in useless):
+                               not tests and key in useless):
             continue
-        if tests and is_killed(program, name, tests):
+        if tests and is_killed(program, name, tests, limit):
             killed += 1
         elif without_line(text) in equivalent:
             explained.add(without_line(text))

@@ -15,16 +15,17 @@
 namespace gradtape::mutation {
 
 /// GRADTAPE_MUTANT: the number of a mutant, or the name of an operation, a colon and a kind.
-inline const char* const active_name = std::getenv("GRADTAPE_MUTANT");
-inline const int active = active_name == nullptr        ? -1
-                          : std::atoi(active_name) == 0 ? -2
-                                                        : std::atoi(active_name);
-inline const bool observes = active == -1;
+inline const char* name_of_active() { return std::getenv("GRADTAPE_MUTANT"); }
+/// One variable, since compilers differ in the order in which they initialise several.
+inline const int active = name_of_active() == nullptr        ? -1
+                          : std::atoi(name_of_active()) == 0 ? -2
+                                                             : std::atoi(name_of_active());
+inline bool observes() { return active == -1; }
 
 inline constexpr int most = 10000;
 
-/// What has been reached: with a value that the mutant changes; with one that is no number of a
-/// derivative at all; the operations whose backward function ran.
+/// What has been reached: with a value that the mutant changes; with one of a type that it cannot
+/// change; the operations whose backward function ran.
 struct Reached {
   std::vector<char> with_effect = std::vector<char>(most), without_use = with_effect;
   std::set<std::string> operations;
@@ -32,7 +33,11 @@ struct Reached {
   void note(int first, int count) {
     for (int i = first; i < first + count; ++i) with_effect[static_cast<std::size_t>(i)] = 1;
   }
-  void note_useless(int first) { without_use[static_cast<std::size_t>(first)] = 1; }
+  /// Of three mutants of a value only the `useful` one changes it; -1: none does.
+  void note_only(int first, int useful) {
+    for (int i = 0; i < 3; ++i)
+      (i == useful ? with_effect : without_use)[std::size_t(first + i)] = 1;
+  }
 };
 inline Reached reached;
 
@@ -57,14 +62,14 @@ bool is_nonzero(const X& x) {
 
 template <class X>
 [[gnu::noinline]] X slope(int first, const X& x) {
-  if (observes && is_nonzero(x)) reached.note(first, 3);
+  if (observes() && is_nonzero(x)) reached.note(first, 3);
   const int kind = active - first;
   return kind >= 0 && kind < 3 ? changed(x, kind) : x;
 }
 
 template <class X>
 const X& exchanged(int number, const X& own, const X& other) {
-  if (observes && std::memcmp(&own, &other, sizeof own) != 0) reached.note(number, 1);
+  if (observes() && std::memcmp(&own, &other, sizeof own) != 0) reached.note(number, 1);
   return active == number ? other : own;
 }
 
@@ -74,12 +79,12 @@ auto share(int first, const V& v) {
     typename V::PlainObject x = v;
     using T = typename V::Scalar;
     if constexpr (std::is_integral_v<T>) {
-      if (observes) reached.note_useless(first);
+      if (observes()) reached.note_only(first, -1);
       return x;
     } else {
       bool is_seen = false;
       for (Eigen::Index i = 0; i < x.size(); ++i) is_seen = is_seen || is_nonzero(x.data()[i]);
-      if (observes && is_seen) reached.note(first, 3);
+      if (observes() && is_seen) reached.note(first, 3);
       const int kind = active - first;
       if (kind >= 0 && kind < 3) {
         for (Eigen::Index i = 0; i < x.size(); ++i) x.data()[i] = changed<T>(x.data()[i], kind);
@@ -90,14 +95,20 @@ auto share(int first, const V& v) {
     return slope<Var<detail::scalar_of<V>>>(first, v);
   } else if constexpr (!std::is_integral_v<V> && requires(V x) { V(-x), V(x * V(1.01)), V(0); }) {
     return slope<V>(first, v);
+  } else if constexpr (std::is_same_v<V, bool>) {
+    if (observes()) reached.note_only(first, 0);
+    return active == first ? !v : v;
+  } else if constexpr (std::is_integral_v<V> || std::is_enum_v<V>) {  // zero
+    if (observes()) reached.note_only(first, v != V{} ? 2 : -1);
+    return active == first + 2 ? V{} : v;
   } else {
-    if (observes) reached.note_useless(first);
+    if (observes()) reached.note_only(first, -1);
     return v;
   }
 }
 
 inline bool calls(int number) {
-  if (observes) reached.note(number, 1);
+  if (observes()) reached.note(number, 1);
   return active != number;
 }
 
@@ -107,10 +118,11 @@ void run_backward(Node& node) {
   const std::string name(node.operation);
   using T = std::remove_cvref_t<decltype(*node.grad)>;
   const bool is_own = node.grad != nullptr && node.operations == 0;
-  if (observes && is_own) reached.operations.insert(name);
-  if (active != -2 || !is_own || std::strncmp(active_name, (name + ":").c_str(), name.size() + 1))
+  if (observes() && is_own) reached.operations.insert(name);
+  if (active != -2 || !is_own ||
+      std::strncmp(name_of_active(), (name + ":").c_str(), name.size() + 1) != 0)
     return node.backward(node);
-  const int kind = active_name[name.size() + 1] - '0';
+  const int kind = name_of_active()[name.size() + 1] - '0';
   if (kind == 2) return;
   const std::vector<T> before(node.grad, node.grad + node.shape.size());
   for (std::size_t i = 0; i < before.size(); ++i) node.grad[i] = changed<T>(before[i], kind);
