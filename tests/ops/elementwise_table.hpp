@@ -42,6 +42,7 @@ struct Operation {
   Tensor<float> (*of_float_tensors)(const Tensor<float>*);
   Tensor<long double> (*of_long_double_tensors)(const Tensor<long double>*);
   Tensor<Dual<double>> (*of_dual_tensors)(const Tensor<Dual<double>>*);
+  Tensor<Var<double>> (*nested_tensors)(const Tensor<Var<double>>*);
   // of formulas, each x[i] times 1, the result being a formula that is named later
   Var<double> (*of_formulas)(const Var<double>*);
   // all operands but the one of that number being plain numbers; none if there is one operand
@@ -98,6 +99,7 @@ Operation operation(const char* name, const Bound& bound, F) {
               .of_float_tensors = C::template run<Tensor<float>>,
               .of_long_double_tensors = C::template run<Tensor<long double>>,
               .of_dual_tensors = C::template run<Tensor<Dual<double>>>,
+              .nested_tensors = C::template run<Tensor<Var<double>>>,
               .of_formulas = C::of_formulas,
               .among_numbers = {},
               .tensor_among_numbers = {}};

@@ -323,19 +323,26 @@ TEST_CASE("elementwise: second derivatives by a tape on a tape against reference
     Tape<Var<double>> outer;
     Var<double> x[3];
     Var<Var<double>> outer_x[3];
+    Tensor<Var<double>> t[3];
     for (int i = 0; i < operation.arity; ++i) {
       x[i] = inner.variable(row.argument[i]);
       outer_x[i] = outer.variable(x[i]);
+      t[i] = outer.variable(Eigen::Matrix<Var<double>, 3, 1>::Constant(x[i]).eval());
     }
     const Var y = operation.nested(outer_x);
     CHECK(y.value().value() == Approx(double(row.value)).epsilon(1e-12).margin(1e-13));
-    if (y.is_constant()) return;
-    outer.backward(y);
-    for (int i = 0; i < operation.arity; ++i) {
-      const Var<double> slope = outer_x[i].grad();
+    const Tensor u = operation.nested_tensors(t);
+    CHECK(u.value()(2).value() == Approx(double(row.value)).epsilon(1e-12).margin(1e-13));
+    const auto check_slope = [&](const Var<double>& slope, int i) {
+      CHECK(slope.value() == Approx(double(row.slope[i])).epsilon(1e-12).margin(1e-13));
       const bool varies = sweep(inner, slope);
       for (int j = 0; j < operation.arity; ++j)
         check_second(varies ? x[j].grad() : 0, row.second[3 * i + j]);
+    };
+    for (const bool of_tensors : {false, true}) {
+      const bool depends = of_tensors ? sweep(outer, u) : sweep(outer, y);
+      for (int i = 0; i < operation.arity && depends; ++i)
+        check_slope(of_tensors ? Var<double>(t[i].grad()(2)) : outer_x[i].grad(), i);
     }
   });
 }

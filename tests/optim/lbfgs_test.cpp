@@ -259,6 +259,18 @@ TEST_CASE("lbfgs: what is not finite") {
   CHECK(w.value()(0, 0) == 3);
 }
 
+TEST_CASE("lbfgs: a slope that underflows ends the search") {
+  Parameter<double> w{Eigen::Vector2d(1, 2)};
+  Lbfgs optimizer(w, {.tolerance_gradient = 0});
+  const auto result = optimizer.step([&] {
+    push(w, Eigen::Vector2d(1e-170, 0));
+    return 1e-170 * w.value()(0);
+  });
+  CHECK(result.stop != LbfgsStop::iterations);
+  CHECK(result.iterations == 1);
+  CHECK(w.value() == Eigen::Vector2d(1, 2));
+}
+
 TEST_CASE("lbfgs: a closure that throws leaves the best point") {
   Parameter<double> w(Eigen::Vector2d(-1.2, 1));
   Lbfgs optimizer(w);
