@@ -307,7 +307,15 @@ TEST_CASE("tape: gradients of many scalars at once") {
   tape.gradients(mixed, gradient);
   CHECK(gradient == std::vector<double>{1, 3, 3});
   tape.gradients(std::vector<Var<double>>(), std::span<double>());
-
+  {
+    const auto guard = other.no_grad();
+    std::vector<Var<double>> constants(3);
+    other.variables(values, constants);
+    CHECK(constants[2].is_constant());
+    CHECK(constants[2].value() == 3);
+  }
+  CHECK_THROWS_WITH(tape.variables(std::span(values).first(2), x),
+                    "variables: 2 values for 3 scalars");
   CHECK_THROWS_WITH(tape.gradients(x, std::span(gradient).first(2)),
                     "gradients: 3 scalars, 2 values");
   CHECK_THROWS_WITH(other.gradients(x, gradient), ContainsSubstring("another tape"));
