@@ -188,6 +188,21 @@ TEST_CASE("record: operands of several tapes, stale and empty ones are refused b
       TapeError);
 }
 
+TEST_CASE("record: the backward function of a scalar runs only where an adjoint arrives") {
+  Tape<double> tape;
+  const Tensor x = tape.variable(VectorXd::Ones(3));
+  int runs = 0;
+  const Var<double> f = record("count", {x}, 1.0, [&runs](double) { ++runs; });
+  const Var<double> other = dot_product(x, x);
+  tape.backward(other);
+  CHECK(runs == 0);
+  const Var<double> none = 0.0 * f + other;
+  tape.backward(none);
+  CHECK(runs == 0);
+  tape.backward(f);
+  CHECK(runs == 1);
+}
+
 TEST_CASE("record: an operation that contributes to a part of an adjoint") {
   Tape<double> tape;
   Tensor x = tape.variable(VectorXd::LinSpaced(4, 1, 4));

@@ -313,3 +313,21 @@ TEST_CASE("lion: the signs") {
   optimizer.step();
   CHECK(w.value() == Eigen::Vector4d(1, 0.75, 1.25, 1.25));
 }
+
+// m_2 = beta2 (1 - beta2) g_1 + (1 - beta2) g_2; the sign is that of beta1 m_1 + (1 - beta1) g_2,
+// which for g_1 = 1 is 0 at g_2 = -0.09.
+TEST_CASE("lion: the momentum, and where its sign turns") {
+  Parameter<double> w(Eigen::Vector2d(1, 1));
+  optim::Lion optimizer(w, {.learning_rate = 0.25, .beta1 = 0.9, .beta2 = 0.99});
+  const NamedArray array = optimizer.named_arrays().at(0);
+  REQUIRE(array.name == "momentum");
+  const Eigen::Map<const Eigen::Vector2d> m(static_cast<const double*>(array.data));
+  push(w, Eigen::Vector2d(1, 1));
+  optimizer.step();
+  CHECK(m.isApproxToConstant(0.01, 1e-14));
+  push(w, Eigen::Vector2d(-0.0896, -0.0904));
+  optimizer.step();
+  CHECK(w.value() == Eigen::Vector2d(0.5, 1));
+  CHECK(m(0) == Approx(0.009004).epsilon(1e-14));
+  CHECK(m(1) == Approx(0.008996).epsilon(1e-14));
+}

@@ -2,6 +2,7 @@
 #include "gradtape/ops/gather.hpp"
 #include "gradtape/optim/adagrad.hpp"
 #include "gradtape/optim/adam.hpp"
+#include "gradtape/optim/lion.hpp"
 #include "gradtape/optim/rmsprop.hpp"
 #include "optim/push.hpp"
 
@@ -108,6 +109,12 @@ TEST_CASE("sparse: without `lazy` all columns move on") {
   check(train<optim::Adagrad>({.weight_decay = 0.5}),
         train<optim::Adagrad>({.weight_decay = 0.5}, true),
         train<optim::Adagrad>({.weight_decay = 0.5, .lazy = true}));
+}
+
+// A momentum moves a column on that has no gradient.
+TEST_CASE("sparse: Lion moves all columns") {
+  const optim::LionOptions options{.learning_rate = 0.01, .weight_decay = 0.1};
+  check_near(train<optim::Lion>(options), train<optim::Lion>(options, true));
 }
 
 TEST_CASE("sparse: columns of every length") {
