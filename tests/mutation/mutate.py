@@ -188,7 +188,9 @@ def main():
     reached, useless, limit = observe(program, options.build)
     if is_killed(program, str(len(mutants)), list(reached), limit):
         sys.exit("the tests do not pass with a switch that is none's")
-    for name in sorted({n for names in reached.values() for n in names if isinstance(n, str)}):
+    library = "".join(p.read_text() for p in (ROOT / "include").rglob("*.hpp"))
+    operations = {n for names in reached.values() for n in names if isinstance(n, str)}
+    for name in sorted(n for n in operations if f'"{n}"' in library):  # others are the tests' own
         for i, kind in enumerate(KINDS["operation"]):
             described[f"{name}:{i}"] = f"operation {name}: its adjoint {kind}"
 
