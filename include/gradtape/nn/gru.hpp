@@ -34,11 +34,12 @@ struct GruCell : gradtape::detail::RecurrentWeights<T> {
   /// \throws ShapeError unless x and the state fit each other and the weights.
   State operator()(const Tensor<T>& x, const State& h) const { return checked_step(*this, x, h); }
 
-  /// What all steps have in common: W x + b, and U h + b_h.
+  /// What all steps have in common.
   struct Steps {
-    Tensor<T> inputs;
-    gradtape::detail::StepSums<T> recurrent;
+    Tensor<T> inputs;                         ///< W x + b of all of them
+    gradtape::detail::StepSums<T> recurrent;  ///< U h + b_h of each
   };
+  /// Ahead of all steps.                          x (D,n,T)
   Steps steps(const Tensor<T>& x) const {
     const Tensor<T> inputs = this->inputs(x);
     const Tensor<T> biases = x.tape().full(inputs.shape(), T(0)) + recurrent_bias;
