@@ -1,6 +1,10 @@
 #include "gradtape/optim/lbfgs.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 
 #include "catch.hpp"
@@ -269,6 +273,99 @@ TEST_CASE("lbfgs: a slope that underflows ends the search") {
   CHECK(result.stop != LbfgsStop::iterations);
   CHECK(result.iterations == 1);
   CHECK(w.value() == Eigen::Vector2d(1, 2));
+}
+
+TEST_CASE("lbfgs: where what it remembers leads uphill, it begins anew") {
+  Parameter<double> w(Eigen::Vector3d(1, -2, 0.5)), v(w.value());
+  const optim::LbfgsOptions options{.max_iterations = 2, .tolerance_gradient = 0};
+  Lbfgs fresh(w, options), misled(v, options);
+  // H of a function that falls where its gradient points
+  const auto arrays = misled.named_arrays();
+  for (int i = 0; i < 3; ++i) {
+    static_cast<double*>(arrays[0].data)[i] = 1;
+    static_cast<double*>(arrays[1].data)[i] = -1;
+  }
+  *static_cast<std::int64_t*>(arrays[2].data) = 1;
+  fresh.step([&] { return convex(w); });
+  misled.step([&] { return convex(v); });
+  CHECK(v.value() == w.value());
+}
+
+// No point is flat enough: the search ends between both sides of the kink.
+TEST_CASE("lbfgs: a search without end returns to its lowest point") {
+  for (const double start : {0.7, 0.9, 1.1, 1.3, 1.7}) {
+    Parameter<double> w(Eigen::MatrixXd{{start}});
+    Lbfgs optimizer(w, {.max_iterations = 1});
+    double lowest = start;
+    const auto result = optimizer.step([&] {
+      const double x = w.value()(0, 0);
+      push(w, Eigen::MatrixXd{{x > 0 ? 1.0 : -3.0}});
+      const double loss = x > 0 ? x : -3 * x;
+      lowest = std::min(lowest, loss);
+      return loss;
+    });
+    CHECK(lowest < 0.1);
+    CHECK(result.loss == lowest);
+    const double x = w.value()(0, 0);
+    CHECK((x > 0 ? x : -3 * x) == lowest);
+  }
+}
+
+TEST_CASE("lbfgs: changes of float parameters are those of the floats") {
+  Parameter<float> w(Eigen::Vector2f(0.1f, 0.3f));
+  Lbfgs optimizer(w, {.max_iterations = 1});
+  optimizer.step([&] {
+    push(w, Eigen::Vector2f(3 * w.value()(0), w.value()(1)));
+    return 1.5 * std::pow(double(w.value()(0)), 2) + 0.5 * std::pow(double(w.value()(1)), 2);
+  });
+  const auto* const steps = static_cast<const double*>(optimizer.named_arrays()[0].data);
+  CHECK(steps[0] == double(w.value()(0)) - double(0.1f));
+  CHECK(steps[1] == double(w.value()(1)) - double(0.3f));
+  CHECK(steps[0] != 0);
+}
+
+namespace {
+
+/// How the search for the minimum of x^2 / 2 + 1024 ends, computed at every point but the first with
+/// an error upwards of so many units in the last place, which hides that it falls.
+template <class T>
+LbfgsStop stop_with_error(double units) {
+  const double unit = std::numeric_limits<T>::epsilon();
+  Parameter<T> w(Eigen::MatrixX<T>{{static_cast<T>(1e-3 * std::sqrt(unit))}});
+  Lbfgs optimizer(w, {.tolerance_gradient = 1e-30});
+  int calls = 0;
+  const auto result = optimizer.step([&] {
+    push(w, Eigen::MatrixX<T>(w.value()));
+    return calls++ == 0 ? 1024.0 : 1024.0 + 1024.0 * unit * units;
+  });
+  return result.stop;
+}
+
+}  // namespace
+
+TEST_CASE("lbfgs: a loss may be wrong by four units in the last place, and no more") {
+  CHECK(stop_with_error<float>(3.99) == LbfgsStop::gradient);
+  CHECK(stop_with_error<float>(4.01) == LbfgsStop::line_search);
+  CHECK(stop_with_error<double>(4) == LbfgsStop::gradient);
+  CHECK(stop_with_error<double>(5) == LbfgsStop::line_search);
+}
+
+TEST_CASE("lbfgs: a change that is small beside the parameters ends the step") {
+  const auto stop = [](double minimum, double tolerance) {
+    Parameter<double> w(Eigen::MatrixXd{{minimum - 0.5}});
+    Lbfgs optimizer(w, {.tolerance_gradient = 0, .tolerance_change = tolerance});
+    return optimizer
+        .step([&] {
+          const double x = w.value()(0, 0) - minimum;
+          push(w, Eigen::MatrixXd{{x + 1e-20}});  // nowhere zero
+          return x * x / 2;
+        })
+        .stop;
+  };
+  CHECK(stop(1000.5, 0.5001 / 1000.5) == LbfgsStop::change);
+  CHECK(stop(1000.5, 0.4999 / 1000.5) != LbfgsStop::change);
+  CHECK(stop(0.5, 0.5001) == LbfgsStop::change);
+  CHECK(stop(0.5, 0.4999) != LbfgsStop::change);
 }
 
 TEST_CASE("lbfgs: a closure that throws leaves the best point") {
