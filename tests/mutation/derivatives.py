@@ -202,6 +202,9 @@ class Header:
             while self.bare[stop] not in ";),":
                 stop = match(self.bare, stop) + 1 if self.bare[stop] in "([{" else stop + 1
             begin = m.end() + re.match(r"\s*", self.bare[m.end():stop]).end()
+            if self.bare[stop] == ")" and re.search(
+                    r"\bfor\s*$", self.bare[:match(self.bare, stop, -1)]):
+                continue  # the step of a loop
             if not re.search(r"\{|^(nullptr|true|false|\d+)$", self.bare[begin:stop]):
                 self.wrap("share", begin, stop, "::gradtape::mutation::share")
 
