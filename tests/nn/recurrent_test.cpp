@@ -308,6 +308,16 @@ TEST_CASE("recurrent: gates that take no part get no gradient") {
     expected.block(2 * k, 2, 2, 2) = seed;
     CHECK(steps.grad() == expected);
   }
+
+  const Tensor one = wave::variable(tape, 2, Shape{6, 2});  // of a single step
+  const auto part = detail::gates<3>(Shape{2, 2}, 0, one);
+  for (Index k = 0; k < 3; ++k) {
+    const MatrixXd seed = wave::values(3, 4).reshaped(2, 2);
+    tape.backward(part[std::size_t(k)], seed);
+    MatrixXd expected = MatrixXd::Zero(6, 2);
+    expected.middleRows(2 * k, 2) = seed;
+    CHECK(one.grad() == expected);
+  }
 }
 
 // z_t = x_t + U h_t, each alone and all together, with operands that need no gradient: the sums are
