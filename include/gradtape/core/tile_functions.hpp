@@ -34,16 +34,52 @@ template <template <class> class Op, class T, int W>
   }
 }
 
+/// exp(x) of floats: 2^k (1 + p), where x = k ln 2 + r, |r| <= ln 2 / 2, and p = exp(r) - 1.  For
+/// x in which 2^k is out of range the results are meaningless.
+/// Source of the polynomial: Moshier (1989), Methods and Programs for Mathematical Functions.
+template <class Vector>
+struct FloatExponential {
+  using Bits [[gnu::vector_size(sizeof(Vector))]] = std::uint32_t;
+
+  Vector p;
+  Bits k;  // above its lowest nine bits there is more
+
+  [[gnu::always_inline]] explicit FloatExponential(const Vector& x) {
+    // adding this number rounds to an integer, which is in the lowest bits then
+    const float shift = 0x1.8p23f;
+    const Vector shifted = x * 1.44269504088896341f + shift, n = shifted - shift;
+    const Vector most = x - n * 0.693359375f, r = most + n * 2.12194440e-4f;
+    const Vector high = (1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f,
+                 low = (4.1665795894e-2f * r + 1.6666665459e-1f) * r + 5.0000001201e-1f,
+                 square = r * r;
+    p = (high * (square * r) + low) * square + r;
+    k = std::bit_cast<Bits>(shifted);
+  }
+  /// The exponent is added to that of 1 + p, which may be below 1: 2^k alone may overflow.
+  [[gnu::always_inline]] Vector value() const {
+    const Vector y = p + 1.0f;
+    return std::bit_cast<Vector>(std::bit_cast<Bits>(y) + (k << 23));
+  }
+};
+
 // Eigen's exp and log are not right at the ends of their range before version 5.  Results of exp
 // below the smallest normal number are 0.
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> exp(const Tile<T, W>& x) {
-  const bool wide = sizeof(T) == 8;
-  const Tile<T, W> low(wide ? T(-708.39641853226408) : T(-87.33654)),
-      high(wide ? T(709.78271289338397) : T(88.72283)),
-      infinity(std::numeric_limits<T>::infinity());
-  const Tile<T, W> y = by_eigen<Eigen::internal::scalar_exp_op>(x);
-  return select(x < low, Tile<T, W>(T(0)), select(x > high, infinity, y));
+template <int W>
+[[gnu::always_inline]] inline Tile<float, W> exp(const Tile<float, W>& x) {
+  const float low = -87.33654f, high = 88.72283f, infinity = std::numeric_limits<float>::infinity();
+  return Tile<float, W>::of([&](int i) __attribute__((always_inline)) {
+    using Vector = typename Tile<float, W>::Vector;
+    const Vector& z = x.part[i];
+    const Vector y = FloatExponential<Vector>(z).value(), beyond = z + infinity;  // or NaN
+    return z < low ? Vector{} : z <= high ? y : beyond;
+  });
+}
+template <int W>
+[[gnu::always_inline]] inline Tile<double, W> exp(const Tile<double, W>& x) {
+  using X = Tile<double, W>;
+  const X y = by_eigen<Eigen::internal::scalar_exp_op>(x);
+  return select(x < X(-708.39641853226408), X(0.0),
+                select(x > X(709.78271289338397), X(std::numeric_limits<double>::infinity()), y));
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> log(const Tile<T, W>& x) {

@@ -41,14 +41,13 @@ typename Column::Scalar largest(const Column& z) {
 }
 
 /// exp(x) for x <= 0, exactly 0 where the result would not be a normal number: slow to compute
-/// with, and Eigen's vectorised exp does not reach 0.
+/// with.
 template <class X>
 X exp_of_nonpositive(const X& x) {
-  using T = Literal<X>;
   using std::exp;
-  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
-    constexpr T lowest = std::is_same_v<T, float> ? T(-87.336544) : T(-708.39641853226410);
-    return select(x < X(lowest), X(T(0)), exp(x));
+  if constexpr (std::is_same_v<X, float> || std::is_same_v<X, double>) {
+    constexpr X lowest = std::is_same_v<X, float> ? X(-87.336544) : X(-708.39641853226410);
+    return x < lowest ? X(0) : exp(x);
   } else {
     return X(exp(x));
   }

@@ -165,10 +165,9 @@ struct Sigmoid {
     if constexpr (Entity<X>) {
       return y * evaluate<Sigmoid>(X(-x));
     } else {
-      if (all(y < X(Literal<X>(0.75)))) return y * (1 - y);
       using std::abs, std::exp;
-      const X e = exp(-abs(x)), r = 1 / (1 + e);
-      return e * r * r;
+      const X large = select(x < X(Literal<X>(0)), X(1 - y), y);
+      return exp(-abs(x)) * (large * large);
     }
   }
 };

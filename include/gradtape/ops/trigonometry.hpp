@@ -161,7 +161,7 @@ struct Cosh {
 };
 
 /// y = tanh x,  x_bar += y_bar (1 - y^2).
-/// Towards both ends, where 1 - y^2 loses its digits, computed as 4 e / (1 + e)^2, e = exp(-2 |x|).
+/// Towards both ends 1 - y^2 loses its digits: computed as e (1 + |y|)^2, e = exp(-2 |x|).
 struct Tanh {
   static constexpr std::string_view name = "tanh";
   static constexpr bool costly = true;
@@ -177,10 +177,9 @@ struct Tanh {
       const X r = 1 / evaluate<Cosh>(x);
       return r * r;
     } else {
-      if (all(y * y < X(Literal<X>(0.5)))) return 1 - y * y;
       using std::abs, std::exp;
-      const X e = exp(Literal<X>(-2) * abs(x)), r = 1 / (1 + e);
-      return Literal<X>(4) * e * r * r;
+      const X root = 1 + abs(y);
+      return exp(Literal<X>(-2) * abs(x)) * (root * root);
     }
   }
 };
