@@ -230,6 +230,22 @@ TEST_CASE("expression: the branch not taken contributes exactly 0, in one formul
   CHECK(x.grad() == 1);
 }
 
+// A long formula is written in place, here over one whose slopes are all 1.
+TEST_CASE("expression: the zeros of a branch not taken are written") {
+  Tape<double> tape;
+  Var zero = tape.variable(0.0), x = tape.variable(5.0);
+  const auto eight = [&x] { return x + x + x + x + x + x + x + x; };
+  {
+    const auto scope = tape.scope();
+    Var ones = eight() + eight();
+    tape.backward(ones);
+    CHECK(x.grad() == 16);
+  }
+  Var y = eight() + where(zero > 0, clamp(x, 1.0 * x, 2.0 * x) + clamp(1.0 * x, x, x), x) + zero;
+  tape.backward(y);
+  CHECK(x.grad() == 9);
+}
+
 TEST_CASE("expression: the branch not taken contributes exactly 0, across named nodes") {
   Tape<double> tape;
   Var zero = tape.variable(0.0), minus = tape.variable(-1.0), x = tape.variable(5.0);

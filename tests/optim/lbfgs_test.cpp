@@ -291,6 +291,24 @@ TEST_CASE("lbfgs: where what it remembers leads uphill, it begins anew") {
   CHECK(v.value() == w.value());
 }
 
+// The first point is beyond the minimum and too steep: the search ends in the minimum of the cubic
+// through both ends, which for a quadratic function is its minimum if the slopes are right.
+TEST_CASE("lbfgs: the search after it has begun anew starts from the slope there") {
+  Parameter<double> w(Eigen::MatrixXd{{0.5}});
+  Lbfgs optimizer(w, {.max_iterations = 1});
+  const auto arrays = optimizer.named_arrays();
+  *static_cast<double*>(arrays[0].data) = 1;
+  *static_cast<double*>(arrays[1].data) = -1;
+  *static_cast<std::int64_t*>(arrays[2].data) = 1;
+  const auto result = optimizer.step([&] {
+    const double x = w.value()(0, 0);
+    push(w, Eigen::MatrixXd{{1.95 * x}});
+    return 1.95 * x * x / 2;
+  });
+  CHECK(result.evaluations == 3);
+  CHECK(std::abs(w.value()(0, 0)) < 1e-14);
+}
+
 // No point is flat enough: the search ends between both sides of the kink.
 TEST_CASE("lbfgs: a search without end returns to its lowest point") {
   for (const double start : {0.7, 0.9, 1.1, 1.3, 1.7}) {
