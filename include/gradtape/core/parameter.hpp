@@ -35,6 +35,18 @@ Shape shape_of(const Eigen::DenseBase<Derived>& x) {
 
 namespace detail {
 
+template <class D>
+std::true_type is_eigen_dense(const Eigen::DenseBase<D>*);
+std::false_type is_eigen_dense(const void*);
+
+}  // namespace detail
+
+/// An Eigen vector, matrix or expression of such.
+template <class X>
+concept EigenDense = decltype(detail::is_eigen_dense(std::declval<const X*>()))::value;
+
+namespace detail {
+
 /// Uninitialised, aligned memory for one tensor.
 template <class T>
 class TensorMemory {

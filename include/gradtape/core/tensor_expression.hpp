@@ -210,5 +210,19 @@ template <class Op, class... X>
   }
 }
 
+/// Whether operands are meant to be tensors, though not all of them are.
+template <class... X>
+concept BesideTensors = (TensorEntity<X> || ...) && !(TensorEntity<X> && ...);
+
+/// Does not compile, and says why.
+template <class... X>
+auto refuse_beside_tensors() {
+  static_assert(
+      always_false<X...>,
+      "gradtape: an operand is no tensor: put a matrix on the tape first, "
+      "tape.constant(matrix); a scalar takes part by * and other element-wise operations");
+  return Tensor<typename Formula<X...>::Scalar>();  // what was meant, for the code that follows
+}
+
 }  // namespace detail
 }  // namespace gradtape

@@ -230,6 +230,29 @@ requires std::is_copy_constructible_v<A>
 
 namespace detail {
 
+template <class A, class B>
+concept MatrixBesideTensor = BesideTensors<A, B> &&(EigenDense<A> || EigenDense<B>);
+
+}  // namespace detail
+
+///@{
+/// A matrix that is on no tape is no operand; this does not compile, and says so.
+template <class A, class B>
+requires detail::MatrixBesideTensor<A, B>
+auto operator+(const A&, const B&) { return detail::refuse_beside_tensors<A, B>(); }
+template <class A, class B>
+requires detail::MatrixBesideTensor<A, B>
+auto operator-(const A&, const B&) { return detail::refuse_beside_tensors<A, B>(); }
+template <class A, class B>
+requires detail::MatrixBesideTensor<A, B>
+auto operator*(const A&, const B&) { return detail::refuse_beside_tensors<A, B>(); }
+template <class A, class B>
+requires detail::MatrixBesideTensor<A, B>
+auto operator/(const A&, const B&) { return detail::refuse_beside_tensors<A, B>(); }
+///@}
+
+namespace detail {
+
 /// The value that a comparison of scalars looks at.
 template <class X>
 const auto& compared(const X& x) {

@@ -18,18 +18,6 @@
 namespace gradtape {
 namespace detail {
 
-template <class D>
-std::true_type is_eigen_dense(const Eigen::DenseBase<D>*);
-std::false_type is_eigen_dense(const void*);
-
-}  // namespace detail
-
-/// An Eigen vector, matrix or expression of such.
-template <class X>
-concept EigenDense = decltype(detail::is_eigen_dense(std::declval<const X*>()))::value;
-
-namespace detail {
-
 template <class X>
 inline constexpr bool is_index = std::is_integral_v<X> && !std::is_same_v<X, bool>;
 

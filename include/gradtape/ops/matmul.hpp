@@ -279,4 +279,17 @@ auto outer(const A& a, const B& b) {
   return detail::record_product("outer", Shape{x.tensor.rows(), z.tensor.rows()}, x, z);
 }
 
+///@{
+/// An operand that is not on the tape; this does not compile, and says so.
+template <class A, class B>
+requires detail::BesideTensors<A, B>
+auto matmul(const A&, const B&) { return detail::refuse_beside_tensors<A, B>(); }
+template <class A, class B>
+requires detail::BesideTensors<A, B>
+auto dot(const A&, const B&) { return detail::refuse_beside_tensors<A, B>(); }
+template <class A, class B>
+requires detail::BesideTensors<A, B>
+auto outer(const A&, const B&) { return detail::refuse_beside_tensors<A, B>(); }
+///@}
+
 }  // namespace gradtape
