@@ -310,7 +310,6 @@ auto mean(const X& x, Dim dim, KeepDims keep = {}) {
 }
 ///@}
 
-///@{
 /// A scalar has no elements to sum; this does not compile, and says so.
 template <ScalarEntity X>
 auto sum(const X& x) {
@@ -318,11 +317,11 @@ auto sum(const X& x) {
                 "gradtape: a scalar has no elements to reduce: it is its own sum and mean");
   return x;
 }
+/// The same of its mean.
 template <ScalarEntity X>
 auto mean(const X& x) {
   return sum(x);
 }
-///@}
 
 ///@{
 /// Product.  y = prod_i x_i,  x_bar_i += y_bar prod_{j != i} x_j, right with any number of zeros.
