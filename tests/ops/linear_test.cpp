@@ -1,5 +1,7 @@
 #include "gradtape/ops/linear.hpp"
 
+#include <vector>
+
 #include "catch.hpp"
 #include "gradtape/core/random.hpp"
 #include "gradtape/ops/arithmetic.hpp"
@@ -47,6 +49,38 @@ TEMPLATE_TEST_CASE("linear: values and gradients by their formulas", "", float, 
       CHECK(near(bias.grad(), round * wide(seed).rowwise().sum(), 2 * n));
       CHECK(near(input.grad(), wide(w).transpose() * wide(seed), m));
     }
+  }
+}
+
+// One and several blocks of the depth, plain and transposed, one factor after the other.
+TEMPLATE_TEST_CASE("product: a packed factor gives the same products", "", float, double) {
+  using T = TestType;
+  Random random(2);
+  const auto a = draw<T>(29, 1500, random), square = draw<T>(40, 40, random);
+  std::vector<T> memory(std::size_t(a.size() + 64 / sizeof(T)));
+  detail::PackedFactor<T> packed(
+      reinterpret_cast<T*>((reinterpret_cast<std::uintptr_t>(memory.data()) + 63) / 64 * 64));
+  const auto check = [&](const auto& factor, bool transposed, bool right_transposed, Index n) {
+    CAPTURE(factor.rows(), factor.cols(), transposed, right_transposed, n);
+    const detail::Matrix<T> plain{factor.data(), factor.rows(), factor.cols()};
+    const detail::Matrix<T> left = transposed ? plain.transpose() : plain;
+    const Eigen::Matrix<T, -1, -1> b = draw<T>(left.columns, n, random), by_rows = b.transpose();
+    auto c = draw<T>(left.rows, n, random);
+    Eigen::Matrix<long double, -1, -1> want = factor.template cast<long double>();
+    if (transposed) want.transposeInPlace();
+    want = c.template cast<long double>() + want * b.template cast<long double>();
+    const detail::Matrix<T> right{b.data(), left.columns, n},
+        as_rows{by_rows.data(), n, left.columns};
+    packed.add_product(c.data(), left, right_transposed ? as_rows.transpose() : right);
+    const auto difference = (c.template cast<long double>() - want).cwiseAbs().maxCoeff();
+    CHECK(difference <= 4 * (long double)(left.columns) * std::numeric_limits<T>::epsilon());
+  };
+  for (const Index n : {1, 6, 16}) {
+    check(a, false, false, n);
+    check(a, false, true, n);
+    check(a, true, false, n);
+    check(square, true, true, n);
+    check(square, false, false, n);
   }
 }
 

@@ -96,6 +96,12 @@ class StepSums {
   StepSums(const Tensor<T>& x, const Tensor<T>& u)
       : u_(u), n_(x.shape()[1]), states_(x.tape().workspace(u.columns() * x.columns())) {
     std::fill_n(states_, u.columns() * x.columns(), T(0));
+    if constexpr (std::is_floating_point_v<T>) {
+      if (x.columns() > n_) {
+        packed_ = new (x.tape().template workspace<PackedFactor<T>>(1))
+            PackedFactor<T>(x.tape().workspace(u.size()));
+      }
+    }
     const CommonTape<T> common("steps", std::array{x, u});
     Recording<T>& recording = *common.recording;
     const Node<T>& sum = TensorHandle<T>::node(x, "steps");
@@ -126,21 +132,22 @@ class StepSums {
       grad = all.grad != nullptr ? all.grad + first : recording.allocate_tensor(size);
     Node<T>& node = recording.append_node("step", h.shape().with(0, m), all.value + first, grad);
     std::copy_n(h.data(), h.size(), states_ + h.size() * t);
-    multiply<T>(node.value, {u_.data(), m, h.rows()}, {h.data(), h.rows(), n_}, false);
+    multiply<T>(node.value, {u_.data(), m, h.rows()}, {h.data(), h.rows(), n_}, false, packed_);
     if (grad != nullptr) {
-      recording.set_backward(node, [h, u = u_, all = all_, first, size](Node<T>& z) {
-        if (adjoint(all).is_needed()) {
-          const auto [data, is_last] = adjoint(all).target();
-          if (is_last) {  // the others may get no contribution
-            std::fill_n(data, first, T(0));
-            std::fill_n(data + first + size, all.size() - first - size, T(0));
-          }
-        }
-        if (!adjoint(h).is_needed()) return;
-        const auto [data, assign] = adjoint(h).target();
-        multiply<T>(data, Matrix<T>{u.data(), u.rows(), h.rows()}.transpose(),
-                    {z.grad, u.rows(), h.columns()}, assign);
-      });
+      recording.set_backward(
+          node, [h, u = u_, all = all_, packed = packed_, first, size](Node<T>& z) {
+            if (adjoint(all).is_needed()) {
+              const auto [data, is_last] = adjoint(all).target();
+              if (is_last) {  // the others may get no contribution
+                std::fill_n(data, first, T(0));
+                std::fill_n(data + first + size, all.size() - first - size, T(0));
+              }
+            }
+            if (!adjoint(h).is_needed()) return;
+            const auto [data, assign] = adjoint(h).target();
+            multiply<T>(data, Matrix<T>{u.data(), u.rows(), h.rows()}.transpose(),
+                        {z.grad, u.rows(), h.columns()}, assign, packed);
+          });
     }
     remember_operands(recording, node, std::array{all_, u_, h});
     if (recording.tracer != nullptr) recording.tracer->check_value(recording.last_node(), false);
@@ -150,7 +157,8 @@ class StepSums {
  private:
   Tensor<T> u_, all_;
   Index n_;
-  T* states_;  // (H,n,T)
+  T* states_;                          // (H,n,T)
+  PackedFactor<T>* packed_ = nullptr;  // of U, then of U^T; null: a single step
 };
 
 /// \throws ShapeError unless x has one of two ranks and the weight's columns as rows.

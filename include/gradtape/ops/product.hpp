@@ -130,6 +130,59 @@ void add_matrix_matrix(T* c, Index c_stride, const Matrix<T>& a, const Matrix<T>
   }
 }
 
+/// The last factor A of products C += A B, kept as Eigen's kernel reads it: for several products in
+/// a row with the same A and few columns each, of which packing A would take a large part.
+template <class T>
+class PackedFactor {
+ public:
+  /// \param memory  aligned like a tensor, for as many elements as A has.
+  explicit PackedFactor(T* memory) : memory_(memory) {}
+
+  void add_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
+    if (a.data != data_ || a.transposed != transposed_)
+      a.transposed ? pack<Eigen::RowMajor>(a) : pack<Eigen::ColMajor>(a);
+    b.transposed ? add<Eigen::RowMajor>(c, a, b) : add<Eigen::ColMajor>(c, a, b);
+  }
+
+ private:
+  using Traits = Eigen::internal::gebp_traits<T, T>;
+  template <Eigen::StorageOptions order>
+  using Source = Eigen::internal::const_blas_data_mapper<T, Index, order>;
+
+  template <Eigen::StorageOptions order>
+  void pack(const Matrix<T>& a) {
+    data_ = a.data;
+    transposed_ = a.transposed;
+    depth_ = ProductBlocking<T>(a.rows, a.rows, a.columns).kc();
+    Eigen::internal::gemm_pack_lhs<T, Index, Source<order>, Traits::mr, Traits::LhsProgress,
+                                   typename Traits::LhsPacket4Packing, order>
+        pack_block;
+    const Source<order> from(a.data, a.stride);
+    for (Index p = 0; p < a.columns; p += depth_)
+      pack_block(memory_ + a.rows * p, from.getSubMapper(0, p), depth(a, p), a.rows);
+  }
+
+  template <Eigen::StorageOptions order>
+  void add(T* c, const Matrix<T>& a, const Matrix<T>& b) const {
+    using Target = Eigen::internal::blas_data_mapper<T, Index, Eigen::ColMajor, Eigen::Unaligned>;
+    Eigen::internal::gemm_pack_rhs<T, Index, Source<order>, Traits::nr, order> pack_block;
+    Eigen::internal::gebp_kernel<T, T, Index, Target, Traits::mr, Traits::nr, false, false> kernel;
+    const Source<order> from(b.data, b.stride);
+    T* const block = packing_memory<T>(depth_ * b.columns);
+    for (Index p = 0; p < a.columns; p += depth_) {
+      pack_block(block, from.getSubMapper(p, 0), depth(a, p), b.columns);
+      kernel(Target(c, a.rows), memory_ + a.rows * p, block, a.rows, depth(a, p), b.columns, T(1));
+    }
+  }
+
+  Index depth(const Matrix<T>& a, Index p) const { return std::min(depth_, a.columns - p); }
+
+  T* memory_;
+  const T* data_ = nullptr;
+  bool transposed_ = false;
+  Index depth_ = 0;
+};
+
 /// C += A B in blocks of rows or of columns of C, by the threads that help this one.  More blocks than
 /// threads: one of them may have to wait for a processor.
 template <class T>
@@ -316,8 +369,10 @@ void add_small_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
 /// C = A B, or C += A B.  One row or column makes a matrix-vector product, an inner size of 1 a
 /// product of two vectors: the matrix product would pack both operands first.  Transposed vectors
 /// are dense as they are.
+/// \param packed  where A is kept for the next product with it, if there is to be one.
 template <class T>
-void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
+void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign,
+              [[maybe_unused]] PackedFactor<T>* packed = nullptr) {
   if (a.columns == 1 && a.rows == 1 && b.columns > 1)
     return multiply(c, b.transpose(), a, assign);  // the row as a column: it is dense as well
   if (a.columns == 1)
@@ -340,6 +395,7 @@ void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
 #endif
   if constexpr (std::is_floating_point_v<T>) {
     if (is_shared(a, b)) return add_shared_product(c, a, b);
+    if (packed != nullptr) return packed->add_product(c, a, b);
   }
   add_matrix_matrix(c, a.rows, a, b);
 }
