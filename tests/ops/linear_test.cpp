@@ -1,7 +1,5 @@
 #include "gradtape/ops/linear.hpp"
 
-#include <vector>
-
 #include "catch.hpp"
 #include "gradtape/core/random.hpp"
 #include "gradtape/ops/arithmetic.hpp"
@@ -57,9 +55,8 @@ TEMPLATE_TEST_CASE("product: a packed factor gives the same products", "", float
   using T = TestType;
   Random random(2);
   const auto a = draw<T>(29, 1500, random), square = draw<T>(40, 40, random);
-  std::vector<T> memory(std::size_t(a.size() + 64 / sizeof(T)));
-  detail::PackedFactor<T> packed(
-      reinterpret_cast<T*>((reinterpret_cast<std::uintptr_t>(memory.data()) + 63) / 64 * 64));
+  const detail::TensorMemory<T> memory(a.size());
+  detail::PackedFactor<T> packed(memory.get());
   const auto check = [&](const auto& factor, bool transposed, bool right_transposed, Index n) {
     CAPTURE(factor.rows(), factor.cols(), transposed, right_transposed, n);
     const detail::Matrix<T> plain{factor.data(), factor.rows(), factor.cols()};
