@@ -29,47 +29,57 @@ namespace program {
 using gradtape::concat, gradtape::stack;  // called with lists of operands
 using gradtape::Dim, gradtape::Parameter, gradtape::Tape, gradtape::Tensor, gradtape::Var;
 
+/// Of the tape; forward mode always computes with double.  float is compiled on demand only.
+#ifndef GRADTAPE_RANDOM_REAL
+#define GRADTAPE_RANDOM_REAL double
+#endif
+using Real = GRADTAPE_RANDOM_REAL;
+constexpr bool is_double = sizeof(Real) == sizeof(double);
+constexpr double value_tolerance = is_double ? 1e-10 : 1e-4;   // of 1 + |value|
+constexpr double adjoint_tolerance = is_double ? 1e-9 : 1e-4;  // of the sum of |terms|, and of
+constexpr double adjoint_unit = is_double ? 1e-3 : 1;          // this, where all have cancelled
+
 /// y = x^3 / 8, its derivative times a factor.
 template <int thousandths>
 struct Cube {
   static constexpr std::string_view name = "cube";
   template <class X>
   static X value(const X& x) {
-    return 0.125 * x * x * x;
+    return Real(0.125) * x * x * x;
   }
   template <class X>
   static X partial(const X& x, const X&) {
-    return (0.375 * thousandths / 1000) * x * x;
+    return static_cast<Real>(0.375 * thousandths / 1000) * x * x;
   }
 };
 
 /// A value on a tape.
 struct Value {
-  Value(const Var<double>& x) : is_scalar(true), scalar(x) {}
-  Value(const Tensor<double>& x) : is_scalar(false), tensor(x) {}
+  Value(const Var<Real>& x) : is_scalar(true), scalar(x) {}
+  Value(const Tensor<Real>& x) : is_scalar(false), tensor(x) {}
 
   bool is_scalar;
-  Var<double> scalar;
-  Tensor<double> tensor;
+  Var<Real> scalar;
+  Tensor<Real> tensor;
 };
 
 template <class F>
 Value apply(const Value& a, F f) {
-  if (a.is_scalar) return Var<double>(f(a.scalar));
-  return Tensor<double>(f(a.tensor));
+  if (a.is_scalar) return Var<Real>(f(a.scalar));
+  return Tensor<Real>(f(a.tensor));
 }
 template <class F>
 Value apply(const Value& a, const Value& b, F f) {
-  if (a.is_scalar && b.is_scalar) return Var<double>(f(a.scalar, b.scalar));
-  if (a.is_scalar) return Tensor<double>(f(a.scalar, b.tensor));
-  if (b.is_scalar) return Tensor<double>(f(a.tensor, b.scalar));
-  return Tensor<double>(f(a.tensor, b.tensor));
+  if (a.is_scalar && b.is_scalar) return Var<Real>(f(a.scalar, b.scalar));
+  if (a.is_scalar) return Tensor<Real>(f(a.scalar, b.tensor));
+  if (b.is_scalar) return Tensor<Real>(f(a.tensor, b.scalar));
+  return Tensor<Real>(f(a.tensor, b.tensor));
 }
 
 /// \param cube  how the one operation is done that may be wrong.
 template <class F>
-Value record_step(Tape<double>& tape, const Step& step, const Value& a, const Value& b, F cube) {
-  const Tensor<double>&x = a.tensor, &y = b.tensor;
+Value record_step(Tape<Real>& tape, const Step& step, const Value& a, const Value& b, F cube) {
+  const Tensor<Real>&x = a.tensor, &y = b.tensor;
   const Shape shape = a.is_scalar ? Shape{} : x.shape();
   const Dim dim(dimension_of(step, shape));
   const Index n = shape[dim.index];
@@ -111,11 +121,11 @@ Value record_step(Tape<double>& tape, const Step& step, const Value& a, const Va
     case Op::cumsum:
       return cumsum(x, dim);
     case Op::normalise:
-      return layer_norm(x, y, y, 0.1);
+      return layer_norm(x, y, y, Real(0.1));
     case Op::squares:
       return mse(x, y);
     case Op::huber:
-      return huber(x, y, 0.5, gradtape::reduce::none);
+      return huber(x, y, Real(0.5), gradtape::reduce::none);
     case Op::cross_entropy:
       return softmax_cross_entropy(x, y, gradtape::reduce::none);
     case Op::label_loss: {
@@ -140,7 +150,7 @@ Value record_step(Tape<double>& tape, const Step& step, const Value& a, const Va
     case Op::reshape:
       return reshape(x, Shape{x.columns(), x.rows()});
     case Op::transpose:
-      return Tensor<double>(transpose(x));
+      return Tensor<Real>(transpose(x));
     case Op::gather:
       return gather(x, gathered(step, shape[1]));
     case Op::matmul:
@@ -158,18 +168,18 @@ inline double weight(std::size_t i) { return std::sin(1 + 12.9898 * static_cast<
 
 /// What is wrong with the tape's run of a program; nothing if all is well.
 template <class F>
-std::string fault(Tape<double>& tape, const Program& program, F cube) {
+std::string fault(Tape<Real>& tape, const Program& program, F cube) {
   {
     const auto scope = tape.scope();
-    tape.full(Shape{1 << 14}, 7.0);  // which results would show that are not computed
+    tape.full(Shape{1 << 14}, Real(7));  // which results would show that are not computed
   }
   const auto scope = tape.scope();
   const std::vector<Array> expected = evaluate(program);
-  std::vector<std::unique_ptr<Parameter<double>>> parameters;
+  std::vector<std::unique_ptr<Parameter<Real>>> parameters;
   std::vector<Value> values;
   for (const Leaf& leaf : program.leaves) {
-    std::vector<double> numbers;
-    for (const Jet& x : leaf.elements) numbers.push_back(x.x);
+    std::vector<Real> numbers;
+    for (const Jet& x : leaf.elements) numbers.push_back(static_cast<Real>(x.x));
     parameters.push_back(nullptr);
     if (leaf.form.is_scalar) {
       values.push_back(tape.variable(numbers[0]));
@@ -178,7 +188,7 @@ std::string fault(Tape<double>& tape, const Program& program, F cube) {
     } else if (leaf.kind == Kind::constant) {
       values.push_back(tape.constant(leaf.form.shape, numbers));
     } else {
-      parameters.back() = std::make_unique<Parameter<double>>(leaf.form.shape, "w");
+      parameters.back() = std::make_unique<Parameter<Real>>(leaf.form.shape, "w");
       std::copy(numbers.begin(), numbers.end(), parameters.back()->data());
       values.push_back(tape.parameter(*parameters.back()));
     }
@@ -198,7 +208,7 @@ std::string fault(Tape<double>& tape, const Program& program, F cube) {
     for (std::size_t i = 0; i < expected[k].elements.size(); ++i) {
       const double x = value.is_scalar ? value.scalar.value() : value.tensor.data()[i],
                    right = expected[k].elements[i].x;
-      if (!(std::abs(x - right) <= 1e-10 * (1 + std::abs(right))))
+      if (!(std::abs(x - right) <= value_tolerance * (1 + std::abs(right))))
         return name + ": element " + std::to_string(i) + " is " + std::to_string(x) + ", not " +
                std::to_string(right);
     }
@@ -206,9 +216,9 @@ std::string fault(Tape<double>& tape, const Program& program, F cube) {
 
   const Value& y = values.back();
   double forward = 0, scale = 0;
-  Eigen::MatrixXd w(y.is_scalar ? 1 : y.tensor.rows(), y.is_scalar ? 1 : y.tensor.columns());
+  Eigen::MatrixX<Real> w(y.is_scalar ? 1 : y.tensor.rows(), y.is_scalar ? 1 : y.tensor.columns());
   for (std::size_t i = 0; i < expected.back().elements.size(); ++i) {
-    w.data()[i] = weight(i);
+    w.data()[i] = static_cast<Real>(weight(i));
     forward += w.data()[i] * expected.back().elements[i].t;
     scale += std::abs(w.data()[i] * expected.back().elements[i].t);
   }
@@ -228,7 +238,7 @@ std::string fault(Tape<double>& tape, const Program& program, F cube) {
         scale += std::abs(gradient * leaf.elements[i].t);
       }
     }
-    if (!(std::abs(forward - backward) <= 1e-9 * (scale + 1e-3)))
+    if (!(std::abs(forward - backward) <= adjoint_tolerance * (scale + adjoint_unit)))
       return "sweep " + std::to_string(int(sweep)) + ": <J v, w> = " + std::to_string(forward) +
              ", <v, J^T w> = " + std::to_string(backward);
   }
