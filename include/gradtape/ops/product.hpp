@@ -250,53 +250,60 @@ struct Strides {
       : row(x.transposed ? x.columns : 1), column(x.transposed ? 1 : x.rows) {}
 };
 
-/// C += A B for W rows that fill vector registers, as many columns at a time as the registers hold
-/// beside the rows of A; the rest of the columns half as many at a time.
-template <int W, int columns, class T>
-[[gnu::always_inline]] inline void add_rows(T* c, Index c_stride, const T* a, Index a_stride,
+/// C = A B or C += A B for W rows that fill vector registers, as many columns at a time as the
+/// registers hold beside the rows of A; the rest of the columns half as many at a time.
+/// \param write  called as write(rows of a column, where they stand in C)
+template <int W, int columns, class T, class Write>
+[[gnu::always_inline]] inline void set_rows(T* c, Index c_stride, const T* a, Index a_stride,
                                             const T* b, const Strides<T>& b_stride, Index k,
-                                            Index n) {
+                                            Index n, bool assign, const Write& write) {
   using X = Tile<T, W>;
   for (; n >= columns; n -= columns) {
     X sum[std::size_t{columns}];
-    unrolled<columns>([&](auto q) { load(sum[q], c + q * c_stride); });
+    if (assign) {
+      unrolled<columns>([&](auto q) { sum[q] = X(T(0)); });
+    } else {
+      unrolled<columns>([&](auto q) { load(sum[q], c + q * c_stride); });
+    }
     const T* factor = b;
     for (Index p = 0; p < k; ++p, factor += b_stride.row) {
       X x;
       load(x, a + p * a_stride);
       unrolled<columns>([&](auto q) { sum[q] = sum[q] + x * factor[q * b_stride.column]; });
     }
-    unrolled<columns>([&](auto q) { store(sum[q], c + q * c_stride); });
+    unrolled<columns>([&](auto q) { write(sum[q], c + q * c_stride); });
     b += columns * b_stride.column;
     c += columns * c_stride;
   }
-  if constexpr (columns > 1) add_rows<W, columns / 2>(c, c_stride, a, a_stride, b, b_stride, k, n);
+  if constexpr (columns > 1)
+    set_rows<W, columns / 2>(c, c_stride, a, a_stride, b, b_stride, k, n, assign, write);
 }
 
-/// C += A B without packing, A not transposed.
+/// C = A B or C += A B without packing, A not transposed, of at least as many rows as fill a register.
 template <class T>
-void add_unpacked_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
+void set_unpacked_product(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
   constexpr int lanes = register_bytes / static_cast<int>(sizeof(T));
+  using Register = Tile<T, lanes>;
   const Strides<T> b_stride(b);
   const Index m = a.rows, k = a.columns, n = b.columns;
+  const auto write = [](const auto& x, T* to) __attribute__((always_inline)) { store(x, to); };
   Index i = 0;
   for (; i + 3 * lanes <= m; i += 3 * lanes)
-    add_rows<3 * lanes, 4>(c + i, m, a.data + i, m, b.data, b_stride, k, n);
+    set_rows<3 * lanes, 4>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write);
   for (; i + lanes <= m; i += lanes)
-    add_rows<lanes, 8>(c + i, m, a.data + i, m, b.data, b_stride, k, n);
+    set_rows<lanes, 8>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write);
   if (i == m) return;
 
-  // rows that do not fill a register, in one of their own
-  T* const rows = packing_memory<T>(lanes * (k + n));
-  T* const sums = rows + lanes * k;
-  std::fill_n(rows, lanes * (k + n), T(0));
-  for (Index p = 0; p < k; ++p) {
-    for (Index r = 0; r < m - i; ++r) rows[r + p * lanes] = a.data[i + r + p * m];
-  }
-  add_rows<lanes, 8>(sums, lanes, rows, lanes, b.data, b_stride, k, n);
-  for (Index j = 0; j < n; ++j) {
-    for (Index r = 0; r < m - i; ++r) c[i + r + j * m] += sums[r + j * lanes];
-  }
+  // the last register's first rows have been written
+  const Index done = i + lanes - m;
+  const auto is_done = nonzero(first_lanes(Register(T(1)), done));
+  const auto write_rest = [&](const Register& x, T* to) __attribute__((always_inline)) {
+    Register before;
+    load(before, to);
+    store(select(is_done, before, x), to);
+  };
+  i -= done;
+  set_rows<lanes, 8>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write_rest);
 }
 
 /// One register, or one number.
@@ -377,15 +384,16 @@ void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign,
     return multiply(c, b.transpose(), a, assign);  // the row as a column: it is dense as well
   if (a.columns == 1)
     return multiply_vectors(c, a.data, a.rows, b.data, Index{1}, b.columns, assign);
-  if (assign) std::fill_n(c, a.rows * b.columns, T(0));
-  if (a.rows * b.columns == 0 || a.columns == 0) return;
+  if (a.rows * b.columns == 0) return;
   if constexpr (lane_count < Lanes < T >>> 1) {
     // where packing costs more than it saves: few passes over A, from the first-level cache
     constexpr Index lanes = register_bytes / static_cast<Index>(sizeof(T));
-    if (!a.transposed && a.rows >= lanes && (a.columns <= 64 || b.columns <= 4) &&
+    if (!a.transposed && a.columns > 0 && a.rows >= lanes && (a.columns <= 64 || b.columns <= 4) &&
         a.columns * b.columns <= 8192 && (b.columns > 1 || a.columns <= 4))
-      return add_unpacked_product(c, a, b);
+      return set_unpacked_product(c, a, b, assign);
   }
+  if (assign) std::fill_n(c, a.rows * b.columns, T(0));
+  if (a.columns == 0) return;
   constexpr Index few = 20;  // below, calling anything costs more than it saves
   if (a.rows + a.columns + b.columns < few) return add_small_product(c, a, b);
   if (b.columns == 1) return add_matrix_vector(c, a, b.data);
