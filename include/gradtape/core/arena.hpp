@@ -110,6 +110,21 @@ class Budget {
   std::size_t taken_ = 0;
 };
 
+/// More memory for a stream, which keeps its content and place where it can.
+/// \throws std::bad_alloc, TapeError beyond the budget; then the memory is as it was
+[[gnu::cold, gnu::noinline]] inline void* grow(Budget& budget, void* memory, std::size_t bytes,
+                                               std::size_t new_bytes) {
+  budget.take(new_bytes - bytes);
+  void* const grown = std::realloc(memory, new_bytes);
+  if (grown == nullptr) {
+    budget.give_back(new_bytes - bytes);
+    throw std::bad_alloc();
+  }
+  advise_huge_pages(grown, new_bytes);
+  forbid_access(static_cast<std::byte*>(grown) + bytes, new_bytes - bytes);
+  return grown;
+}
+
 /// A growing array of trivially copyable records.  Unlike std::vector it leaves new elements
 /// uninitialised, grows in place where the system can, and does not know its length: `open` says
 /// which elements are about to be used, `close` which no longer.
@@ -129,16 +144,7 @@ class Stream {
   /// \throws std::bad_alloc, TapeError beyond the budget
   void reserve(std::size_t capacity) {
     if (capacity <= capacity_) return;
-    const std::size_t more = (capacity - capacity_) * sizeof(T);
-    budget_.take(more);
-    void* grown = std::realloc(static_cast<void*>(data_), capacity * sizeof(T));
-    if (grown == nullptr) {
-      budget_.give_back(more);
-      throw std::bad_alloc();
-    }
-    advise_huge_pages(grown, capacity * sizeof(T));
-    data_ = static_cast<T*>(grown);
-    forbid_access(data_ + capacity_, (capacity - capacity_) * sizeof(T));
+    data_ = static_cast<T*>(grow(budget_, data_, capacity_ * sizeof(T), capacity * sizeof(T)));
     capacity_ = capacity;
   }
 

@@ -207,7 +207,9 @@ class ScalarExpr {
     return sum;
   }
   void check(const detail::Recording<T>& recording) const {
-    for_each_operand([&](auto, const auto& operand) { operand.check(recording); });
+    a_.check(recording);
+    if constexpr (arity > 1) b_.check(recording);
+    if constexpr (arity > 2) c_.check(recording);
   }
 
   /// Writes the pairs of all scalars below, from K on, times the derivative to this expression.
@@ -227,14 +229,10 @@ class ScalarExpr {
 
   /// Records every operation of the formula by itself.
   [[gnu::cold, gnu::noinline]] std::uint32_t trace(detail::Recording<T>& recording) const {
-    detail::TracedOperand<T> operands[3];
-    for_each_operand([&](auto i, const auto& operand) {
-      operands[i].statement = operand.trace(recording);
-      operands[i].value = operand.value();
-      if constexpr (!std::decay_t<decltype(operand)>::is_constant) {
-        if (operand.recording() != nullptr) operands[i].partial = static_cast<T>(partial_to<i>());
-      }
-    });
+    detail::TracedOperand<T> operands[std::size_t{arity}];
+    operands[0] = traced<0>(a_, recording);
+    if constexpr (arity > 1) operands[1] = traced<1>(b_, recording);
+    if constexpr (arity > 2) operands[2] = traced<2>(c_, recording);
     return recording.tracer->record_scalar(Op::name, value_, arity, operands);
   }
   /// \endcond
@@ -281,11 +279,14 @@ class ScalarExpr {
     }
   }
 
-  template <class F>
-  void for_each_operand(F&& f) const {
-    f(std::integral_constant<int, 0>(), a_);
-    if constexpr (arity > 1) f(std::integral_constant<int, 1>(), b_);
-    if constexpr (arity > 2) f(std::integral_constant<int, 2>(), c_);
+  template <int I, class X>
+  [[gnu::always_inline]] detail::TracedOperand<T> traced(const X& x,
+                                                         detail::Recording<T>& recording) const {
+    T slope(0);
+    if constexpr (!X::is_constant) {
+      if (x.recording() != nullptr) slope = static_cast<T>(partial_to<I>());
+    }
+    return {x.trace(recording), x.value(), slope};
   }
 
   A a_;
@@ -395,8 +396,10 @@ template <class E, class T>
   e.check(*recording);
   if (recording->tracer != nullptr) return e.trace(*recording);
   if (recording->paused > 0) return 0;
-  if (!recording->statements.has_room(E::leaves)) recording->statements.make_room(E::leaves);
-  return append_statement(e, recording->statements);
+  T partial[std::size_t{E::leaves}];
+  std::uint32_t operand[std::size_t{E::leaves}];
+  e.template push<0>(T(1), partial, operand);
+  return recording->statements.append(E::leaves, partial, operand);
 }
 
 }  // namespace detail

@@ -83,7 +83,7 @@ class FusedCursors {
  public:
   template <class Place>
   explicit FusedCursors(const Place* places) {
-    unrolled<n>([&](auto k) {
+    unrolled<n>([&](int k) __attribute__((always_inline)) {
       at_[k] = places[k].at;
       step_[k] = places[k].step;
     });
@@ -172,7 +172,8 @@ void fused_forward(const FusedPlan<T>& plan, T* y, T* kept, Recording<T>& record
     const Index size = run.size();
     for (Index i = 0; i < size; i += width) {
       X slots[std::size_t{P::leaves}];
-      unrolled<P::leaves>([&](auto k) { load(slots[k], from.at(k, i)); });
+      unrolled<P::leaves>([&](int k)
+                              __attribute__((always_inline)) { load(slots[k], from.at(k, i)); });
       const Lane<P, 0, 0, X> lane(slots);
       store(lane.value(), to + i);
       if constexpr (P::kept_below > 0) {
@@ -210,13 +211,14 @@ void fused_backward(const FusedPlan<T>& plan, const Node<T>& node, const T* kept
     const Index size = run.size();
     for (Index i = 0; i < size; i += width) {
       X slots[std::size_t{P::leaves}], adjoints[std::size_t{P::leaves}]{}, at_y, bar;
-      unrolled<P::leaves>([&](auto k) { load(slots[k], from.at(k, i)); });
+      unrolled<P::leaves>([&](int k)
+                              __attribute__((always_inline)) { load(slots[k], from.at(k, i)); });
       load(at_y, y + i);
       load(bar, size - i < width ? copy_first<X>(y_bar + i, size - i, end) : y_bar + i);
       Lane<P, 0, 0, X>(slots, kept, at_y).push(bar, nonzero(bar), active, adjoints);
       kept += P::kept_below * width;
       // one after the other, as several operands may be the same tensor
-      unrolled<P::leaves>([&](auto k) {
+      unrolled<P::leaves>([&](int k) __attribute__((always_inline)) {
         if ((active >> k & 1) == 0) return;
         T* const target = to.at(k, i);
         if ((assigned >> k & 1) == 0) {

@@ -289,7 +289,7 @@ class Recording {
   }
 
   void sweep_all() {
-    if (tracer == nullptr && nodes.empty()) return statements.sweep_down_to(0, [](auto&&...) {});
+    if (tracer == nullptr && nodes.empty()) return statements.sweep_down_to(0);
     sweep_nodes_and_statements();
   }
 
@@ -370,11 +370,13 @@ class Recording {
   }
 
   void sweep_statements_down_to(std::size_t last) {
-    if (statements.is_swept_down_to(last)) return;
+    if (!statements.is_swept_down_to(last)) sweep_down_to(last);
+  }
+  [[gnu::noinline]] void sweep_down_to(std::size_t last) {
     if (tracer != nullptr) [[unlikely]] {
       tracer->sweep_statements(last);
     } else {
-      statements.sweep_down_to(last, [](auto&&...) {});
+      statements.sweep_down_to(last);
     }
   }
 

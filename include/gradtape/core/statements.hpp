@@ -136,6 +136,19 @@ class Statements {
     return static_cast<std::uint32_t>(statement);
   }
 
+  /// The same of pairs that stand in memory; makes room where there is none.
+  /// \throws TapeError above 2^32 statements or beyond the budget, std::bad_alloc
+  [[gnu::cold, gnu::noinline]] std::uint32_t append(std::size_t n, const T* partials,
+                                                    const std::uint32_t* operands) {
+    if (!has_room(n)) make_room(n);
+    return append(n, [&](T* partial, std::uint32_t* operand) {
+      for (std::size_t k = 0; k < n; ++k) {
+        partial[k] = partials[k];
+        operand[k] = operands[k];
+      }
+    });
+  }
+
   /// Whether a statement without operands fits.
   [[gnu::always_inline]] bool has_room_for_leaf() const {
     return static_cast<std::ptrdiff_t>(statements_ - operands_) < leaf_limit_;
@@ -176,13 +189,18 @@ class Statements {
     cursor_ = mark();
   }
 
+  /// What looks at no statement of a sweep.
+  struct Ignore {
+    void operator()(std::size_t, const T*, std::size_t, const T*, const std::uint32_t*) const {}
+  };
+
   bool is_swept_down_to(std::size_t last) const { return cursor_.statements <= last; }
 
   /// Sweeps the statements above `last`, down from where the sweep stands.
   /// `visit(statement, adjoints, n, partial, operand)` sees each statement whose adjoint is not
   /// zero when that is final and its n operands have received their shares.
-  template <class Visit>
-  void sweep_down_to(std::size_t last, Visit&& visit) {
+  template <class Visit = Ignore>
+  [[gnu::always_inline]] void sweep_down_to(std::size_t last, const Visit& visit = {}) {
     T* const __restrict adjoint = adjoint_.data();
     const Count* const count = count_.data();
     const T* partial = partial_.data() + cursor_.operands;

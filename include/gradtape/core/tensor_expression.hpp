@@ -54,6 +54,20 @@ struct ScalarPart<Var<T>> {
   void collect(FusedOperands<T>& operands) const { operands.add(scalar); }
 };
 
+/// The derivative of an operation on single numbers to its operand number I.
+template <class Op, int arity, int I, class T>
+T number_partial(const T* x, const T& y) {
+  if constexpr (!depends_on<Op, arity>(I)) {
+    return T(0);
+  } else if constexpr (arity == 1) {
+    return static_cast<T>(partial<Op, I>(x[0], None(), None(), y));
+  } else if constexpr (arity == 2) {
+    return static_cast<T>(partial<Op, I>(x[0], x[1], None(), y));
+  } else {
+    return static_cast<T>(partial<Op, I>(x[0], x[1], x[2], y));
+  }
+}
+
 /// An operation as a table of functions, for tracing.
 template <class Op, int arity, class T>
 inline constexpr NumberOperation<T> number_operation = {
@@ -68,21 +82,14 @@ inline constexpr NumberOperation<T> number_operation = {
           }
         },
     .partial =
-        [](const T* x, const T& y, int i) {
-          const auto to = [&](auto k) {
-            if constexpr (!depends_on<Op, arity>(k)) {
-              return T(0);
-            } else if constexpr (arity == 1) {
-              return static_cast<T>(partial<Op, k>(x[0], None(), None(), y));
-            } else if constexpr (arity == 2) {
-              return static_cast<T>(partial<Op, k>(x[0], x[1], None(), y));
-            } else {
-              return static_cast<T>(partial<Op, k>(x[0], x[1], x[2], y));
-            }
-          };
-          return i == 0   ? to(std::integral_constant<int, 0>())
-                 : i == 1 ? to(std::integral_constant<int, 1>())
-                          : to(std::integral_constant<int, 2>());
+        [](const T* x, const T& y, [[maybe_unused]] int i) {
+          if constexpr (arity > 1) {
+            if (i == 1) return number_partial<Op, arity, 1>(x, y);
+          }
+          if constexpr (arity > 2) {
+            if (i == 2) return number_partial<Op, arity, 2>(x, y);
+          }
+          return number_partial<Op, arity, 0>(x, y);
         },
     .depends_on = {depends_on<Op, arity>(0), arity > 1 && depends_on<Op, arity>(1),
                    arity > 2 && depends_on<Op, arity>(2)},

@@ -14,13 +14,10 @@
 
 namespace gradtape::detail {
 
-/// Calls f(integral_constant i) for i < n, written out: arrays that loops run over would stay in
-/// memory.
+/// Calls f(i) for i < n, written out: arrays that loops run over would stay in memory.
 template <int n, class F>
-[[gnu::always_inline]] inline void unrolled(F&& f) {
-  [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
-    (f(std::integral_constant<int, i>()), ...);
-  }
+[[gnu::always_inline]] inline void unrolled(const F& f) {
+  [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) { (f(i), ...); }
   (std::make_integer_sequence<int, n>());
 }
 

@@ -36,7 +36,7 @@ template <class T, int W>
 }
 template <class T, int W>
 [[gnu::always_inline]] inline void store_full(const Tile<T, W>& x, T* p) {
-  unrolled<Tile<T, W>::count>([&](auto i) {
+  unrolled<Tile<T, W>::count>([&](int i) __attribute__((always_inline)) {
     *reinterpret_cast<typename Tile<T, W>::Unaligned*>(p + i * Tile<T, W>::lanes) = x.part[i];
   });
 }

@@ -261,17 +261,21 @@ template <int W, int columns, class T, class Write>
   for (; n >= columns; n -= columns) {
     X sum[std::size_t{columns}];
     if (assign) {
-      unrolled<columns>([&](auto q) { sum[q] = X(T(0)); });
+      unrolled<columns>([&](int q) __attribute__((always_inline)) { sum[q] = X(T(0)); });
     } else {
-      unrolled<columns>([&](auto q) { load(sum[q], c + q * c_stride); });
+      unrolled<columns>([&](int q)
+                            __attribute__((always_inline)) { load(sum[q], c + q * c_stride); });
     }
     const T* factor = b;
     for (Index p = 0; p < k; ++p, factor += b_stride.row) {
       X x;
       load(x, a + p * a_stride);
-      unrolled<columns>([&](auto q) { sum[q] = sum[q] + x * factor[q * b_stride.column]; });
+      unrolled<columns>([&](int q) __attribute__((always_inline)) {
+        sum[q] = sum[q] + x * factor[q * b_stride.column];
+      });
     }
-    unrolled<columns>([&](auto q) { write(sum[q], c + q * c_stride); });
+    unrolled<columns>([&](int q)
+                          __attribute__((always_inline)) { write(sum[q], c + q * c_stride); });
     b += columns * b_stride.column;
     c += columns * c_stride;
   }

@@ -78,22 +78,27 @@ T sum_each(Index n, F&& f) {
   });
 }
 
+/// The sum of neighbours.
 template <class T>
-T sum_of_line(const Line<const T>& x) {
-  if (x.stride != 1) return sum_each<T>(x.size, [&x](Index i) { return x[i]; });
-  return pairwise_sum<T>(x.size, [&x](Index start, Index length) {
+T sum_of_run(const T* x, Index size) {
+  return pairwise_sum<T>(size, [x](Index start, Index length) {
     constexpr Index width = lane_count<Lanes<T>>;
     Lanes<T> tiles(T(0));
     Index i = start;
     for (; i + width <= start + length; i += width) {
       Lanes<T> next;
-      load(next, x.data + i);
+      load(next, x + i);
       tiles = tiles + next;
     }
     T sum = sum_of(tiles);
-    for (; i < start + length; ++i) sum += x.data[i];
+    for (; i < start + length; ++i) sum += x[i];
     return sum;
   });
+}
+template <class T>
+T sum_of_line(const Line<const T>& x) {
+  if (x.stride == 1) return sum_of_run(x.data, x.size);
+  return sum_each<T>(x.size, [&x](Index i) { return x[i]; });
 }
 
 /// The position of the first NaN; if there is none, of the first element that no other precedes.
@@ -172,7 +177,7 @@ Tensor<T> reduce(const Tensor<T>& x, int dimension, KeepDims keep, const Op& op)
 /// The sum of all elements by a divisor.
 template <class T>
 Var<T> scaled_sum(std::string_view operation, const Tensor<T>& x, Index divisor) {
-  const T y(sum_of_line(Line<const T>{x.data(), x.size(), 1}) / T(divisor));
+  const T y(sum_of_run(x.data(), x.size()) / T(divisor));
   return record(operation, {x}, y,
                 [x, divisor](const T& y_bar) { adjoint(x) += T(y_bar / T(divisor)); });
 }
@@ -188,7 +193,7 @@ Tensor<T> scaled_sum(std::string_view operation, const Tensor<T>& x, int dimensi
       [&](MatrixMap<T> y) {
         // neighbours are summed within a line, or else all lines of a block at once
         for (Index k = 0; axis.inner == 1 && k < axis.outer; ++k) {
-          y.data()[k] = T(sum_of_line(line_at(axis, x.data(), 0, k)) / T(divisor));
+          y.data()[k] = T(sum_of_run(x.data() + axis.n * k, axis.n) / T(divisor));
         }
         if (axis.inner == 1) return;
         Eigen::Map<Array> all(y.data(), axis.inner, axis.outer);

@@ -32,7 +32,7 @@ template <class T, std::size_t N, class Update>
   std::array<X, N> memory;
   load(w, at.value + i, n);
   load(g, at.grad + i, n);
-  unrolled<N>([&](auto k) {
+  unrolled<N>([&](std::size_t k) __attribute__((always_inline)) {
     if (at.memory[k] != nullptr) {
       load(memory[k], at.memory[k] + i, n);
     } else {
@@ -42,7 +42,7 @@ template <class T, std::size_t N, class Update>
   if (penalty != T(0)) g = g + penalty * w;
   update(w, g, memory);
   store(w, at.value + i, n);
-  unrolled<N>([&](auto k) {
+  unrolled<N>([&](std::size_t k) __attribute__((always_inline)) {
     if (at.memory[k] != nullptr) store(memory[k], at.memory[k] + i, n);
   });
 }
