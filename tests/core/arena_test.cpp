@@ -98,6 +98,17 @@ TEST_CASE("arena: joined blocks are as large as they had to be") {
   arena.rewind({});
   CHECK(arena.bytes() >= 5000000);
   CHECK(arena.bytes() <= 5800000);
+
+  // a third of each block was left over
+  Arena other(budget);
+  for (int i = 0; i < 8; ++i) other.allocate(45000, 64);
+  other.rewind({});
+  CHECK(other.bytes() >= 360000);
+  CHECK(other.bytes() <= 410000);
+  const std::size_t bytes = other.bytes();
+  for (int i = 0; i < 8; ++i) other.allocate(45000, 64);
+  other.rewind({});
+  CHECK(other.bytes() == bytes);
 }
 
 TEST_CASE("budget: more than the limit is refused, and what is given back counts no more") {

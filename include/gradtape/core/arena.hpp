@@ -218,13 +218,13 @@ class Arena {
  private:
   struct Block {
     std::byte* memory;
-    std::size_t size;
+    std::size_t size, used;  // `used` of those before the present one
   };
 
-  /// Bytes up to where the arena is filled.
+  /// Bytes that have been asked for: in one block nothing would be left over at the ends of others.
   std::size_t used() const {
     std::size_t sum = offset_;
-    for (std::size_t i = 0; i < block_; ++i) sum += blocks_[i].size;
+    for (std::size_t i = 0; i < block_; ++i) sum += blocks_[i].used;
     return sum;
   }
 
@@ -236,8 +236,9 @@ class Arena {
   }
 
   [[gnu::cold, gnu::noinline]] void* allocate_in_next_block(std::size_t bytes) {
-    std::size_t next = memory_ == nullptr ? block_ : block_ + 1;
-    while (next < blocks_.size() && blocks_[next].size < bytes) ++next;
+    std::size_t next = block_;
+    if (memory_ != nullptr) blocks_[next++].used = offset_;
+    for (; next < blocks_.size() && blocks_[next].size < bytes; ++next) blocks_[next].used = 0;
     if (next == blocks_.size()) {
       const std::size_t size = std::max({bytes, smallest_block, this->bytes()});
       blocks_.reserve(blocks_.size() + 1);
@@ -248,7 +249,7 @@ class Arena {
         throw std::bad_alloc();
       }
       forbid_access(memory, size);
-      blocks_.push_back({memory, size});
+      blocks_.push_back({memory, size, 0});
     }
     select(next, bytes + gap);
     permit_access(memory_, bytes);
@@ -273,7 +274,7 @@ class Arena {
     peak_ = 0;
     if (auto* const memory = static_cast<std::byte*>(allocate_aligned(size))) {
       forbid_access(memory, size);
-      blocks_.push_back({memory, size});
+      blocks_.push_back({memory, size, 0});
     } else {
       budget_.give_back(size);
     }
