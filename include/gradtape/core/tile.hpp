@@ -182,6 +182,15 @@ template <class X>
   return condition ? a : b;
 }
 
+/// a b + c with a number b, rounded once where the processor has an instruction for it: compilers
+/// may look for one within an expression, but not across calls of operators.
+template <class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> multiply_add(const Tile<T, W>& a, T b,
+                                                      const Tile<T, W>& c) {
+  return Tile<T, W>::of([&](int i)
+                            __attribute__((always_inline)) { return a.part[i] * b + c.part[i]; });
+}
+
 /// A function without a vectorised form, element by element: lanewise(f, x...) = f(x...) also for a
 /// plain x.
 template <class F, class T, int W, class... Rest>

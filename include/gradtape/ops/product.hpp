@@ -271,7 +271,7 @@ template <int W, int columns, class T, class Write>
       X x;
       load(x, a + p * a_stride);
       unrolled<columns>([&](int q) __attribute__((always_inline)) {
-        sum[q] = sum[q] + x * factor[q * b_stride.column];
+        sum[q] = multiply_add(x, factor[q * b_stride.column], sum[q]);
       });
     }
     unrolled<columns>([&](int q)
