@@ -45,21 +45,21 @@ namespace detail {
 /// A piece of a text: a text or a number.
 class TextPart {
  public:
-  TextPart(std::string_view text) : kind_(Kind::text), text_(text) {}
-  TextPart(const std::string& text) : kind_(Kind::text), text_(text) {}
-  TextPart(const char* text) : kind_(Kind::text), text_(text) {}
+  TextPart(std::string_view text) : text_(text.data()), size_(text.size()), kind_(Kind::text) {}
+  TextPart(const std::string& text) : TextPart(std::string_view(text)) {}
+  TextPart(const char* text) : TextPart(std::string_view(text)) {}
   template <std::signed_integral N>
   TextPart(N number)
-      : kind_(number < 0 ? Kind::negative : Kind::natural),
-        natural_(static_cast<unsigned long long>(number)) {
+      : natural_(static_cast<unsigned long long>(number)),
+        kind_(number < 0 ? Kind::negative : Kind::natural) {
     if (number < 0) natural_ = 0 - natural_;
   }
   template <std::unsigned_integral N>
-  TextPart(N number) : kind_(Kind::natural), natural_(number) {}
+  TextPart(N number) : natural_(number), kind_(Kind::natural) {}
   template <std::floating_point N>
   TextPart(N number)
-      : kind_(sizeof(N) == sizeof(float) ? Kind::single : Kind::real),
-        real_(static_cast<double>(number)) {}
+      : real_(static_cast<double>(number)),
+        kind_(sizeof(N) == sizeof(float) ? Kind::single : Kind::real) {}
 
   void append_to(std::string& text) const {
     char digits[32];
@@ -67,7 +67,7 @@ class TextPart {
     char* end = std::end(digits);
     switch (kind_) {
       case Kind::text:
-        text.append(text_.data(), text_.size());
+        text.append(text_, size_);
         return;
       case Kind::natural:
       case Kind::negative:
@@ -89,10 +89,13 @@ class TextPart {
  private:
   enum class Kind { text, negative, natural, single, real };
 
+  union {  // small, as every error of every program makes some
+    const char* text_;
+    unsigned long long natural_;
+    double real_;
+  };
+  std::size_t size_ = 0;  // of the text
   Kind kind_;
-  std::string_view text_;
-  unsigned long long natural_ = 0;
-  double real_ = 0;
 };
 
 [[gnu::cold, gnu::noinline]] inline std::string concat(std::initializer_list<TextPart> parts) {

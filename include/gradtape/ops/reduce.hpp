@@ -95,11 +95,6 @@ T sum_of_run(const T* x, Index size) {
     return sum;
   });
 }
-template <class T>
-T sum_of_line(const Line<const T>& x) {
-  if (x.stride == 1) return sum_of_run(x.data, x.size);
-  return sum_each<T>(x.size, [&x](Index i) { return x[i]; });
-}
 
 /// The position of the first NaN; if there is none, of the first element that no other precedes.
 template <class T, class Precedes>

@@ -75,7 +75,9 @@ struct LogSumExp {
 
 template <class T>
 T mean_of_line(const Line<const T>& x) {
-  return T(sum_of_line(x) / T(x.size));
+  const T sum = x.stride == 1 ? sum_of_run(x.data, x.size)
+                              : sum_each<T>(x.size, [&x](Index i) { return x[i]; });
+  return T(sum / T(x.size));
 }
 
 struct Variance {
