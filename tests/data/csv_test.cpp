@@ -53,6 +53,32 @@ TEST_CASE("csv: numbers") {
         Eigen::VectorXd{{-1.5, 2, 1e-3, 4, 0.5, 6, 4.9406564584124654e-324, 0.1}});
 }
 
+TEST_CASE("csv: numbers without from_chars") {
+  for (const auto& [text, expected] :
+       std::vector<std::pair<std::string, double>>{{"-1.5", -1.5},
+                                                   {"2", 2},
+                                                   {"1e-3", 1e-3},
+                                                   {".5", 0.5},
+                                                   {"6.", 6},
+                                                   {"0.1", 0.1},
+                                                   {"-1.25E+2", -125},
+                                                   {"0e-999", 0},
+                                                   {"4.9e-324", 4.9406564584124654e-324}}) {
+    INFO(text);
+    double value = 0;
+    CHECK(data::detail::parse_by_strtod(text, value));
+    CHECK(value == expected);
+    CHECK(data::detail::parse_number(text) == expected);
+  }
+  double value = 0;
+  for (const char* text : {"", "nan", "inf", "1e-999", "0x10", "1 2", "1.5.2", "+1", "++1", "-+1",
+                           "-", ".", "1e", "1,5", " 1", "1 "}) {
+    INFO(text);
+    CHECK_FALSE(data::detail::parse_by_strtod(text, value));
+  }
+  CHECK((data::detail::parse_by_strtod("-1e999", value) && std::isinf(value)));
+}
+
 TEST_CASE("csv: missing numbers are NaN if asked for") {
   const data::CsvOptions options{.header = false, .missing_as_nan = true};
   const data::CsvTable table = data::parse_csv("1,,NA\nNaN,nan,\"\"\n", options);

@@ -9,8 +9,11 @@
 /// Source: RFC 4180: a cell in double quotes may contain commas, line ends, and, doubled, quotes.
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <clocale>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -124,6 +127,31 @@ class CsvReader {
   Index line_ = 1;
 };
 
+/// Whether a text is a number in decimal notation within a double's range: by the C library, whose
+/// sign of decimals depends on the locale.
+inline bool parse_by_strtod(std::string text, double& value) {
+  if (text.empty() || text[0] == '+' || text.find_first_not_of("0123456789.eE+-") != text.npos)
+    return false;
+  const char* const point = std::localeconv()->decimal_point;
+  if (const std::size_t at = text.find('.'); at != text.npos) text.replace(at, 1, point);
+  char* end = nullptr;
+  errno = 0;
+  value = std::strtod(text.c_str(), &end);
+  return end == text.c_str() + text.size() && !(errno == ERANGE && value == 0);
+}
+
+/// The same; libc++ has no from_chars for floating-point numbers before version 20.
+template <class Real>
+bool parse_decimal(std::string_view text, Real& value) {
+  const char* const end = text.data() + text.size();
+  if constexpr (requires { std::from_chars(end, end, value); }) {
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    return error == std::errc() && stop == end;
+  } else {
+    return parse_by_strtod(std::string(text), value);
+  }
+}
+
 /// A number in decimal notation, with spaces around it; NaN if it is none, or beyond a double's
 /// range.
 inline double parse_number(std::string_view text) {
@@ -132,9 +160,7 @@ inline double parse_number(std::string_view text) {
   text = text.substr(0, text.find_last_not_of(spaces) + 1);
   if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool is_number =
-      error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+  const bool is_number = parse_decimal(text, value) && std::isfinite(value);
   return is_number ? value : std::numeric_limits<double>::quiet_NaN();
 }
 
