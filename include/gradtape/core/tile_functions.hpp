@@ -12,6 +12,7 @@
 #include <emmintrin.h>
 #endif
 #include <limits>
+#include <type_traits>
 
 #include "tile_memory.hpp"
 
@@ -97,13 +98,22 @@ template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> log1p(const Tile<T, W>& x) {
   return by_eigen<Eigen::internal::scalar_log1p_op>(x);
 }
+/// Of doubles by the standard library: those of Eigen 5 lose digits near multiples of pi.
+template <template <class> class Op, class T, int W>
+[[gnu::always_inline]] inline Tile<T, W> periodic(const Tile<T, W>& x) {
+  if constexpr (std::is_same_v<T, double>) {
+    return lanewise(Op<T>(), x);
+  } else {
+    return by_eigen<Op>(x);
+  }
+}
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> sin(const Tile<T, W>& x) {
-  return by_eigen<Eigen::internal::scalar_sin_op>(x);
+  return periodic<Eigen::internal::scalar_sin_op>(x);
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> cos(const Tile<T, W>& x) {
-  return by_eigen<Eigen::internal::scalar_cos_op>(x);
+  return periodic<Eigen::internal::scalar_cos_op>(x);
 }
 template <class T, int W>
 [[gnu::always_inline]] inline Tile<T, W> tanh(const Tile<T, W>& x) {
