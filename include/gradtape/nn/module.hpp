@@ -13,7 +13,7 @@
 /// What a file shall keep beside them, though it is not trained, is a `Buffer`.
 
 #include <algorithm>
-#include <ranges>
+#include <iterator>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -69,6 +69,11 @@ template <class X>
 concept HasMembers = requires(X& x) {
   x.members(AnyMember());
 };
+/// <ranges> takes long to compile.
+template <class X>
+concept Range = requires(X& x) {
+  std::begin(x) != std::end(x);
+};
 template <class X>
 concept PointerLike = requires(X& x) {
   *x;
@@ -92,7 +97,7 @@ void visit_leaves(Model& model, const std::string& name, F& f) {
       using Passed = std::conditional_t<std::is_const_v<Model>, const Member, Member>;
       visit_leaves(static_cast<Passed&>(member), dotted(name, member_name), f);
     });
-  } else if constexpr (std::ranges::range<Model>) {
+  } else if constexpr (Range<Model>) {
     std::size_t i = 0;
     for (auto& member : model) visit_leaves(member, dotted(name, std::to_string(i++)), f);
   } else if constexpr (PointerLike<Model>) {
