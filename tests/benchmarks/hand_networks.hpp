@@ -156,10 +156,10 @@ class Classifier {
  public:
   Trained<Layers> t;
 
-  /// \param by_layers  one loop after the other over whole layers also where one for all is faster
-  Classifier(Index inputs, Index hidden, Index samples, bool by_layers = false)
+  /// \param in_registers  one loop for all layers, not one after the other; for two inputs
+  Classifier(Index inputs, Index hidden, Index samples, bool in_registers = false)
       : t(hidden * (inputs + 2) + 128, false, inputs, hidden, 1),
-        in_registers_(inputs == 2 && !by_layers),
+        in_registers_(in_registers),
         buffers_(2 * (hidden + 1) * samples + 128),
         a_(buffers_.take(hidden, samples)),
         d_(buffers_.take(hidden, samples)),
