@@ -156,10 +156,10 @@ class Classifier {
  public:
   Trained<Layers> t;
 
-  /// \param in_registers  one loop for all layers, not one after the other; for two inputs
-  Classifier(Index inputs, Index hidden, Index samples, bool in_registers = false)
+  /// \param in_one_loop  one loop for all layers forward, one backward; for two inputs
+  Classifier(Index inputs, Index hidden, Index samples, bool in_one_loop = false)
       : t(hidden * (inputs + 2) + 128, false, inputs, hidden, 1),
-        in_registers_(in_registers),
+        in_one_loop_(in_one_loop),
         buffers_(2 * (hidden + 1) * samples + 128),
         a_(buffers_.take(hidden, samples)),
         d_(buffers_.take(hidden, samples)),
@@ -169,10 +169,10 @@ class Classifier {
   double bytes() const { return buffers_.bytes() + t.gradients.bytes(); }
 
   float step(const Eigen::MatrixXf& x, const Eigen::MatrixXf& y, float rate) {
-    in_registers_ ? forward_of_pairs(x) : forward(x);
+    in_one_loop_ ? forward_of_pairs(x) : forward(x);
     const float loss = cross_entropy(y);
     t.g.b2(0, 0) = dz_.sum();
-    in_registers_ ? backward_of_pairs(x) : backward(x);
+    in_one_loop_ ? backward_of_pairs(x) : backward(x);
     t.sgd(rate);
     return loss;
   }
@@ -271,7 +271,7 @@ class Classifier {
     return loss;
   }
 
-  bool in_registers_;
+  bool in_one_loop_;
   Slab buffers_;
   Matrix a_, d_, z_, dz_;
 };

@@ -67,13 +67,13 @@ void run(const std::string& name, const Model& model, Hand& network, int batches
 bool is_selected(const std::string& name) { return name.find(selected) != std::string::npos; }
 
 void classifier(const std::string& name, Index inputs, Index width, Index n,
-                bool in_registers = false) {
+                bool in_one_loop = false) {
   if (!is_selected(name)) return;
   Random random(1);
   std::vector<networks::Points> data;
   for (int i = 0; i < 16; ++i) data.emplace_back(inputs, n, random);
   networks::Classifier model(inputs, width, random);
-  hand::Classifier network(inputs, width, n, in_registers);
+  hand::Classifier network(inputs, width, n, in_one_loop);
   run(
       name, model, network, 16, 201,
       [&](int i) { return model.step(data[std::size_t(i)].x, data[std::size_t(i)].y); },
@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
   for (const Index n : {1, 32, 256})
     classifier("classifier 2-16-1, n " + std::to_string(n), 2, 16, n);
   for (const Index n : {1, 32, 256})
-    classifier("the same in registers, n " + std::to_string(n), 2, 16, n, true);
+    classifier("the same in one loop, n " + std::to_string(n), 2, 16, n, true);
   classifier("classifier 30-128-1, n 64", 30, 128, 64);
   const auto sgd = [](auto& network, const auto&... x) { return network.sgd_step(x...); };
   const auto adam = [](auto& network, const auto&... x) { return network.adam_step(x...); };
