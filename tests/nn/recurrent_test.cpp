@@ -110,6 +110,28 @@ TEMPLATE_LIST_TEST_CASE("recurrent: a layer is its cell, step by step", "", Laye
   CHECK(nn::hidden_of(one).value().isApprox(sample(at.layer(x).outputs, 0, 1), 1e-14));
 }
 
+// The steps keep the packed weight, forward and backward; a cell by itself does not.
+TEST_CASE("recurrent: states large enough for the weight to be packed") {
+  const Index h = 66, T = 3, n = 5;
+  Random random(1);
+  nn::Rnn<double> layer(D, h, random);
+  Tape<double> tape;
+  const Tensor x = wave::variable(tape, 5, Shape{D, T, n});
+  const auto [y, last] = layer(x);
+  tape.backward(weighted_sum(last));
+  const Parameter<double>& u = layer.cell.recurrent_weight;
+  const MatrixXd value = last.value(), x_bar = x.grad(), u_bar = u.grad();
+
+  for_each_parameter(layer, [](const std::string&, Parameter<double>& w) { w.zero_grad(); });
+  auto state = layer.cell.initial_state(tape, n);
+  for (Index t = 0; t < T; ++t)
+    state = layer.cell(reshape(slice(x, Dim(1), t, 1), Shape{D, n}), state);
+  tape.backward(weighted_sum(state));
+  CHECK(state.value().isApprox(value, 1e-14));
+  CHECK(x.grad().isApprox(x_bar, 1e-13));
+  CHECK(u.grad().isApprox(u_bar, 1e-13));
+}
+
 TEMPLATE_LIST_TEST_CASE("recurrent: padding has no influence, NaN or not", "", Layers) {
   Case<TestType> at;
   const Index T = 4;
