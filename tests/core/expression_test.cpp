@@ -233,15 +233,14 @@ TEST_CASE("expression: the branch not taken contributes exactly 0, in one formul
 // A long formula is written in place, here over one whose slopes are all 1.
 TEST_CASE("expression: the zeros of a branch not taken are written") {
   Tape<double> tape;
-  Var zero = tape.variable(0.0), x = tape.variable(5.0);
-  const auto eight = [&x] { return x + x + x + x + x + x + x + x; };
-  {
-    const auto scope = tape.scope();
-    Var ones = eight() + eight();
-    tape.backward(ones);
-    CHECK(x.grad() == 16);
-  }
-  Var y = eight() + where(zero > 0, clamp(x, 1.0 * x, 2.0 * x) + clamp(1.0 * x, x, x), x) + zero;
+  const auto eight = [](const Var<double>& x) { return x + x + x + x + x + x + x + x; };
+  Var before = tape.variable(5.0), ones = eight(before) + eight(before);
+  tape.backward(ones);
+  CHECK(before.grad() == 16);
+  tape.clear();
+
+  Var x = tape.variable(5.0), zero = tape.variable(0.0);  // x stands where `before` stood
+  Var y = eight(x) + where(zero > 0, clamp(x, 1.0 * x, 2.0 * x) + clamp(1.0 * x, x, x), x) + zero;
   tape.backward(y);
   CHECK(x.grad() == 9);
 }
