@@ -46,10 +46,15 @@ struct FloatExponential {
   Bits k;  // above its lowest nine bits there is more
 
   [[gnu::always_inline]] explicit FloatExponential(const Vector& x) {
-    // adding this number rounds to an integer, which is in the lowest bits then
+    // adding this number rounds to an integer, which is in the lowest bits then; the barriers keep
+    // -ffast-math from taking it off again, and ln 2 from becoming one number, of too few digits
     const float shift = 0x1.8p23f;
-    const Vector shifted = x * 1.44269504088896341f + shift, n = shifted - shift;
-    const Vector most = x - n * 0.693359375f, r = most + n * 2.12194440e-4f;
+    Vector shifted = x * 1.44269504088896341f + shift;
+    EIGEN_OPTIMIZATION_BARRIER(shifted)
+    const Vector n = shifted - shift;
+    Vector most = x - n * 0.693359375f;
+    EIGEN_OPTIMIZATION_BARRIER(most)
+    const Vector r = most + n * 2.12194440e-4f;
     const Vector high = (1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f,
                  low = (4.1665795894e-2f * r + 1.6666665459e-1f) * r + 5.0000001201e-1f,
                  square = r * r;
