@@ -45,6 +45,7 @@ struct Operation {
   Tensor<Var<double>> (*nested_tensors)(const Tensor<Var<double>>*);
   // of formulas, each x[i] times 1, the result being a formula that is named later
   Var<double> (*of_formulas)(const Var<double>*);
+  Tensor<double> (*of_tensor_formulas)(const Tensor<double>*);
   // all operands but the one of that number being plain numbers; none if there is one operand
   Var<double> (*among_numbers[3])(const Var<double>&, const double*);
   Tensor<double> (*tensor_among_numbers[3])(const Tensor<double>&, const double*);
@@ -56,7 +57,8 @@ struct Call {
   static X run(const X* x) {
     return with(x[0], x[Arity > 1 ? 1 : 0], x[Arity > 2 ? 2 : 0]);
   }
-  static Var<double> of_formulas(const Var<double>* x) {
+  template <class X>
+  static X of_formulas(const X* x) {
     const auto y = with(x[0] * 1, x[Arity > 1 ? 1 : 0] * 1, x[Arity > 2 ? 2 : 0] * 1);
     return y;
   }
@@ -100,7 +102,8 @@ Operation operation(const char* name, const Bound& bound, F) {
               .of_long_double_tensors = C::template run<Tensor<long double>>,
               .of_dual_tensors = C::template run<Tensor<Dual<double>>>,
               .nested_tensors = C::template run<Tensor<Var<double>>>,
-              .of_formulas = C::of_formulas,
+              .of_formulas = C::template of_formulas<Var<double>>,
+              .of_tensor_formulas = C::template of_formulas<Tensor<double>>,
               .among_numbers = {},
               .tensor_among_numbers = {}};
   const auto add_numbers = [&y]<int... I>(std::integer_sequence<int, I...>) {

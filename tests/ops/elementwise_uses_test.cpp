@@ -227,6 +227,7 @@ TEST_CASE("elementwise: uses of scalars") {
 TEST_CASE("elementwise: uses of tensors") {
   for_each_case([](const Operation& operation, const Row& row) {
     Uses<Tensor<double>>(operation, operation.of_double_tensors, row).check();
+    Uses<Tensor<double>>(operation, operation.of_tensor_formulas, row).check();
   });
 }
 
