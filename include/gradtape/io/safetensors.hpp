@@ -16,7 +16,7 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
+#include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -79,34 +79,110 @@ inline std::string quoted(const std::string& path, const std::string& text) {
   }
 }
 
-/// Reads the header.
-/// \throws FileError for what is no JSON, and for names that stand twice in an
-/// object, of which the JSON library would keep the last.
-inline nlohmann::json parse_header(const std::string& path, std::string_view text) {
-  using Json = nlohmann::json;
-  std::array<std::set<std::string>, 2> names;  // of the header, of an object in it
-  const auto check = [&](int depth, Json::parse_event_t event, const Json& parsed) {
-    const auto level = static_cast<std::size_t>(depth);
-    const bool is_object = event == Json::parse_event_t::object_start;
-    if ((is_object && level > 1) || (event == Json::parse_event_t::array_start && level > 2))
-      fail<FileError>(path, ": the header is nested too deeply");
-    if (is_object) names[level].clear();
-    if (event == Json::parse_event_t::key &&
-        !names[level - 1].insert(parsed.get<std::string>()).second) {
-      fail<FileError>(path, ": the header has the name ", in_quotes(parsed.get<std::string>()),
-                      " twice");
-    }
-    return true;
-  };
-  try {
+/// A member of an object in the header.
+struct HeaderField {
+  enum class Kind { text, counts, other };
+
+  std::string name, text;
+  std::vector<std::uint64_t> counts;
+  Kind kind = Kind::other;
+};
+
+/// A member of the header.
+struct HeaderItem {
+  std::string name;
+  bool is_object = false;
+  std::vector<HeaderField> fields;  ///< of an object
+
+  /// None if there is none of that name.
+  const HeaderField* find(std::string_view field) const {
+    const auto found = std::find_if(fields.begin(), fields.end(),
+                                    [&](const HeaderField& x) { return x.name == field; });
+    return found == fields.end() ? nullptr : &*found;
+  }
+};
+
+/// Takes the header from the JSON library part by part: a tree of the library needs memory even to
+/// be destroyed, and ends the program where there is none.
+class HeaderReader {
+ public:
+  /// \throws FileError for what is no JSON, for names that stand twice in an object, and for objects
+  /// and lists in others where the format has none.
+  HeaderReader(const std::string& path, std::string_view text) : path_(path) {
     if (!text.starts_with('{')) fail<FileError>(path, ": the header must begin with {");
     // where the JSON library would stop
     if (text.find('\0') != text.npos) fail<FileError>(path, ": the header is no JSON: a zero byte");
-    return Json::parse(text, check);
-  } catch (const Json::exception& error) {
-    fail<FileError>(path, ": the header is no JSON: ", message_of(error));
+    nlohmann::json::sax_parse(text, this);
   }
-}
+
+  std::vector<HeaderItem> items;
+
+  // What the JSON library calls.
+  bool null() { return other(); }
+  bool boolean(bool) { return other(); }
+  bool number_integer(std::int64_t) { return other(); }
+  bool number_float(double, const std::string&) { return other(); }
+  bool binary(const std::vector<std::uint8_t>&) { return other(); }
+  bool number_unsigned(std::uint64_t x) {
+    if (!is_in_list_) return true;
+    if (depth_ == 2) items.back().fields.back().counts.push_back(x);
+    return true;
+  }
+  bool string(std::string& x) {
+    if (is_in_list_ || depth_ < 2) return other();
+    HeaderField& field = items.back().fields.back();
+    field.kind = HeaderField::Kind::text;
+    field.text = std::move(x);
+    return true;
+  }
+  bool key(std::string& name) {
+    if (!names_[depth_ - 1].insert(name).second)
+      fail<FileError>(path_, ": the header has the name ", in_quotes(name), " twice");
+    if (depth_ == 1) {
+      items.emplace_back().name = std::move(name);
+    } else {
+      items.back().fields.emplace_back().name = std::move(name);
+    }
+    return true;
+  }
+  bool start_object(std::size_t) {
+    if (depth_ == 2 || is_in_list_) fail_nested();
+    names_[depth_].clear();
+    if (++depth_ == 2) items.back().is_object = true;
+    return true;
+  }
+  bool end_object() {
+    --depth_;
+    return true;
+  }
+  bool start_array(std::size_t) {
+    if (std::exchange(is_in_list_, true)) fail_nested();
+    if (depth_ == 2) items.back().fields.back().kind = HeaderField::Kind::counts;
+    return true;
+  }
+  bool end_array() {
+    is_in_list_ = false;
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& error) {
+    fail<FileError>(path_, ": the header is no JSON: ", message_of(error));
+  }
+
+ private:
+  /// A list of other than counts is none of counts.
+  bool other() {
+    if (is_in_list_ && depth_ == 2) items.back().fields.back().kind = HeaderField::Kind::other;
+    return true;
+  }
+  [[noreturn]] void fail_nested() const {
+    fail<FileError>(path_, ": the header is nested too deeply");
+  }
+
+  const std::string& path_;
+  std::array<std::set<std::string>, 2> names_;  // of the header, of the object in it
+  std::size_t depth_ = 0;                       // of objects
+  bool is_in_list_ = false;
+};
 
 }  // namespace detail
 
@@ -129,13 +205,12 @@ class SafetensorsFile {
       fail("cut off: its header has ", length, " bytes, but only ", content_.size() - 8, " follow");
     }
     data_ = std::string_view(content_).substr(8 + length);
-    const nlohmann::json header =
-        detail::parse_header(path_, std::string_view(content_).substr(8, length));
-    for (const auto& [name, value] : header.items()) {
-      if (name == "__metadata__") {
-        add_metadata(value);
+    const detail::HeaderReader header(path_, std::string_view(content_).substr(8, length));
+    for (const detail::HeaderItem& item : header.items) {
+      if (item.name == "__metadata__") {
+        add_metadata(item);
       } else {
-        entries_.push_back(entry(name, value));
+        entries_.push_back(entry(item));
       }
     }
     check_layout();
@@ -182,6 +257,8 @@ class SafetensorsFile {
   }
 
  private:
+  using Kind = detail::HeaderField::Kind;
+
   template <class... Part>
   [[noreturn]] void fail(const Part&... part) const {
     detail::fail<FileError>(path_, ": ", part...);
@@ -194,50 +271,50 @@ class SafetensorsFile {
     return detail::concat(path_, ": tensor ", detail::in_quotes(name));
   }
 
-  void add_metadata(const nlohmann::json& texts) {
-    if (!texts.is_object()) fail("__metadata__ must be a JSON object");
-    for (const auto& [name, text] : texts.items()) {
-      if (!text.is_string()) fail("__metadata__: ", detail::in_quotes(name), " must be a text");
-      metadata_.emplace(name, text.get<std::string>());
+  void add_metadata(const detail::HeaderItem& texts) {
+    if (!texts.is_object) fail("__metadata__ must be a JSON object");
+    for (const detail::HeaderField& text : texts.fields) {
+      if (text.kind != Kind::text)
+        fail("__metadata__: ", detail::in_quotes(text.name), " must be a text");
+      metadata_.emplace(text.name, text.text);
     }
   }
 
-  const nlohmann::json& field(const std::string& name, const nlohmann::json& info,
-                              const char* what) const {
-    if (!info.is_object()) fail_at(name, "it must be described by a JSON object");
-    const auto found = info.find(what);
-    if (found == info.end()) fail_at(name, "it has no ", what);
+  const detail::HeaderField& field(const detail::HeaderItem& info, const char* what) const {
+    if (!info.is_object) fail_at(info.name, "it must be described by a JSON object");
+    const detail::HeaderField* const found = info.find(what);
+    if (found == nullptr) fail_at(info.name, "it has no ", what);
     return *found;
   }
-
-  /// A list of counts.
-  std::vector<std::uint64_t> numbers(const std::string& name, const nlohmann::json& info,
-                                     const char* what) const {
-    const nlohmann::json& list = field(name, info, what);
-    if (!list.is_array() || !std::all_of(list.begin(), list.end(),
-                                         [](const auto& x) { return x.is_number_unsigned(); }))
-      fail_at(name, what, " must be a list of numbers that are not negative");
-    return list.get<std::vector<std::uint64_t>>();
+  const std::vector<std::uint64_t>& counts(const detail::HeaderItem& info, const char* what) const {
+    const detail::HeaderField& list = field(info, what);
+    if (list.kind != Kind::counts)
+      fail_at(info.name, what, " must be a list of numbers that are not negative");
+    return list.counts;
   }
 
-  SafetensorsEntry entry(const std::string& name, const nlohmann::json& info) const {
-    const nlohmann::json& dtype = field(name, info, "dtype");
+  SafetensorsEntry entry(const detail::HeaderItem& info) const {
+    const detail::HeaderField& dtype = field(info, "dtype");
+    if (dtype.kind != Kind::text) fail_at(info.name, "its dtype must be a text");
     const auto type =
         std::find_if(detail::safetensors_types.begin(), detail::safetensors_types.end(),
-                     [&](const auto& known) { return dtype == known.first; });
+                     [&](const auto& known) { return dtype.text == known.first; });
     if (type == detail::safetensors_types.end()) {
-      fail_at(name, "the dtype ", dtype.dump(), " is none of F16, BF16, F32, F64, I64");
+      fail_at(info.name, "the dtype ", detail::in_quotes(dtype.text),
+              " is none of F16, BF16, F32, F64, I64");
     }
-    const std::vector<std::uint64_t> offsets = numbers(name, info, "data_offsets");
+    const std::vector<std::uint64_t>& offsets = counts(info, "data_offsets");
     if (offsets.size() != 2 || offsets[0] > offsets[1])
-      fail_at(name, "data_offsets must be two numbers, the first not above the second");
-    SafetensorsEntry e{name, type->second,
-                       detail::shape_of_sizes(place(name), numbers(name, info, "shape")),
-                       offsets[0], offsets[1]};
+      fail_at(info.name, "data_offsets must be two numbers, the first not above the second");
+    const std::string where = place(info.name);
+    SafetensorsEntry e{info.name, type->second,
+                       detail::shape_of_sizes(where, counts(info, "shape")), offsets[0],
+                       offsets[1]};
     if (e.end > data_.size()) {
-      fail_at(name, "it ends at byte ", e.end, " of the data, which has ", data_.size(), " bytes");
+      fail_at(info.name, "it ends at byte ", e.end, " of the data, which has ", data_.size(),
+              " bytes");
     }
-    detail::check_length(place(name), e.type, e.shape, e.end - e.begin);
+    detail::check_length(where, e.type, e.shape, e.end - e.begin);
     return e;
   }
 
@@ -329,8 +406,9 @@ inline void save_safetensors(const std::string& path, std::span<const NamedArray
 inline Metadata load_safetensors(const std::string& path, std::span<const NamedArray> arrays,
                                  const SafetensorsOptions& options = {}) {
   const SafetensorsFile file(path);
+  Metadata texts = file.metadata();  // before the arrays change: a copy needs memory
   file.load(arrays, options);
-  return file.metadata();
+  return texts;
 }
 
 /// What names its arrays by members, rather than being a list of arrays.
