@@ -116,18 +116,18 @@ TEST_CASE("call sites: an addr2line that knows nothing or takes too long") {
   const Sites::Stack here = Sites::current_stack();
   {
     const OtherProgram program("for i in \"$@\"; do echo '?'; echo '?:0'; done");
-    CHECK(Sites::source_line(here, 5).empty());
+    CHECK(Sites::source_line(here, 60).empty());
   }
   {
     const OtherProgram program(
         "echo _ZNK8gradtape1fEv; echo a/b.cpp:6; echo f; echo 'a/core/../b.cpp:7 (discriminator "
         "3)'");
-    CHECK(Sites::source_line(here, 5) == (here.empty() ? "" : "a/b.cpp:7"));
+    CHECK(Sites::source_line(here, 60) == (here.empty() ? "" : "a/b.cpp:7"));
   }
-  const OtherProgram program("sleep 20; echo f; echo late.cpp:1");
+  const OtherProgram program("sleep 100; echo f; echo late.cpp:1");
   const auto start = std::chrono::steady_clock::now();
   CHECK(Sites::source_line(here, 1).empty());
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
 }
 
 TEST_CASE("call sites: paths") {

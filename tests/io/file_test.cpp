@@ -83,15 +83,24 @@ TEST_CASE("file: killed at any moment, the path holds the old content or all of 
   int changes = 0;
   for (int round = 1; round <= 20; ++round) {
     const std::string before = io::read_file(path);
+    int written[2];
+    REQUIRE(pipe(written) == 0);
     const pid_t child = fork();
     if (child == 0) {
       try {
-        for (std::size_t i = 1;; ++i) io::write_file(path, content(i));
+        for (std::size_t i = 1;; ++i) {
+          io::write_file(path, content(i));
+          if (i == 1 && write(written[1], "", 1) != 1) break;
+        }
       } catch (...) {
       }
       _exit(1);
     }
     REQUIRE(child > 0);
+    close(written[1]);
+    char byte;
+    REQUIRE(read(written[0], &byte, 1) == 1);
+    close(written[0]);
     std::this_thread::sleep_for(std::chrono::milliseconds(round));
     kill(child, SIGKILL);
     int status = 0;
