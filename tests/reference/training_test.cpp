@@ -65,8 +65,8 @@ TEST_CASE("reference: training") {
     batches.shuffle(random);
     for (std::span<const Index> batch : batches) {
       auto scope = tape.scope();  // forgets the recording at the end, keeps the memory
-      Tensor logits = model(tape.constant(x(Eigen::all, batch)));
-      Var loss = binary_cross_entropy_with_logits(logits, y(Eigen::all, batch));
+      Tensor logits = model(tape.constant(x(Eigen::seqN(0, 2), batch)));
+      Var loss = binary_cross_entropy_with_logits(logits, y(Eigen::seqN(0, 1), batch));
       tape.backward(loss);
       optimizer.step();  // applies the gradients and clears them
       last = loss.value();
