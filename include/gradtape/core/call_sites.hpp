@@ -102,7 +102,7 @@ class CallSites {
   /// ", at model.cpp:42"; nothing if it is not known.
   std::string text(std::uint32_t site) const {
     if (site == 0) return {};
-    const std::string line = source_line(*stacks_[site - 1], 5);
+    const std::string line = source_line(*stacks_[site - 1], 20);
     return line.empty() ? line : ", at " + line;
   }
 

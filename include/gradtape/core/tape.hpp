@@ -19,7 +19,7 @@ namespace gradtape {
 /// What `Tape::trace` looks for beside the first NaN or infinity.
 struct TraceOptions {
   /// Whether errors name the line of the program that recorded the operation.  Each operation then
-  /// costs some microseconds and each error up to five seconds; it takes a program compiled with
+  /// costs some microseconds and each error up to twenty seconds; it takes a program compiled with
   /// `-g`, on a system with GNU's addr2line and timeout, and is left out where it cannot be found.
   bool lines = false;
 };
