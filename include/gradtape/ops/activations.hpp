@@ -137,17 +137,15 @@ struct Gelu {
   template <class X>
   static X partial(const X& x, const X&) {
     const X z = moderate(x);
-    const X density =
-        number<X>(std::numbers::inv_sqrtpi_v<long double> / std::numbers::sqrt2_v<long double>) *
-        evaluate<Exp>(X(Literal<X>(-0.5) * z * z));
+    const X density = number<X>(detail::constants::inv_sqrtpi / detail::constants::sqrt2) *
+                      evaluate<Exp>(X(Literal<X>(-0.5) * z * z));
     return distribution(z) + z * density;
   }
 
  private:
   template <class X>
   static X distribution(const X& x) {
-    return Literal<X>(0.5) *
-           evaluate<Erfc>(X(number<X>(-0.5L * std::numbers::sqrt2_v<long double>) * x));
+    return Literal<X>(0.5) * evaluate<Erfc>(X(number<X>(-0.5L * detail::constants::sqrt2) * x));
   }
 };
 
@@ -178,8 +176,7 @@ struct GeluTanh {
   }
   template <class X>
   static Literal<X> factor() {
-    return number<X>(2 * std::numbers::sqrt2_v<long double> *
-                     std::numbers::inv_sqrtpi_v<long double>);
+    return number<X>(2 * detail::constants::sqrt2 * detail::constants::inv_sqrtpi);
   }
   template <class X>
   static X twice_inner(const X& x) {

@@ -8,11 +8,20 @@
 
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "arithmetic.hpp"
 
 namespace gradtape {
+/// Mathematical constants to the last place of long double, which std::numbers of libc++ 16 has not.
+namespace detail::constants {
+inline constexpr long double ln2 = 0.693147180559945309417232121458176568L;
+inline constexpr long double log2e = 1.44269504088896340735992468100189214L;
+inline constexpr long double log10e = 0.434294481903251827651128918916605082L;
+inline constexpr long double sqrt2 = 1.41421356237309504880168872420969808L;
+inline constexpr long double inv_sqrtpi = 0.564189583547756286948079451560772586L;
+inline constexpr long double pi = 3.14159265358979323846264338327950288L;
+}  // namespace detail::constants
+
 namespace op {
 
 /// A mathematical constant as a factor of X.
@@ -47,7 +56,7 @@ struct Exp2 {
   }
   template <class X>
   static X partial(const X&, const X& y) {
-    return number<X>(std::numbers::ln2_v<long double>) * y;
+    return number<X>(detail::constants::ln2) * y;
   }
 };
 
@@ -91,7 +100,7 @@ struct Log2 {
   }
   template <class X>
   static X partial(const X& x, const X&) {
-    return number<X>(std::numbers::log2e_v<long double>) / x;
+    return number<X>(detail::constants::log2e) / x;
   }
 };
 
@@ -105,7 +114,7 @@ struct Log10 {
   }
   template <class X>
   static X partial(const X& x, const X&) {
-    return number<X>(std::numbers::log10e_v<long double>) / x;
+    return number<X>(detail::constants::log10e) / x;
   }
 };
 

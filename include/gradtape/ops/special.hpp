@@ -19,7 +19,7 @@ struct Erf {
   }
   template <class X>
   static X partial(const X& x, const X&) {
-    return number<X>(2 * std::numbers::inv_sqrtpi_v<long double>) * evaluate<Exp>(X(-(x * x)));
+    return number<X>(2 * detail::constants::inv_sqrtpi) * evaluate<Exp>(X(-(x * x)));
   }
 };
 
@@ -34,7 +34,7 @@ struct Erfc {
   }
   template <class X>
   static X partial(const X& x, const X&) {
-    return number<X>(-2 * std::numbers::inv_sqrtpi_v<long double>) * evaluate<Exp>(X(-(x * x)));
+    return number<X>(-2 * detail::constants::inv_sqrtpi) * evaluate<Exp>(X(-(x * x)));
   }
 };
 
@@ -62,19 +62,19 @@ T log_gamma(T x) {
 /// The error is a few rounding errors of the largest term: relative accuracy is lost near zeros.
 template <int N, class T>
 T polygamma(T x) {
-  using std::numbers::pi_v;
+  constexpr T pi = static_cast<T>(detail::constants::pi);
   if (x < 0) {
     const T fraction = x - std::round(x);
     if (fraction == 0 || !(x > -std::numeric_limits<T>::infinity()))
       return std::numeric_limits<T>::quiet_NaN();
     // (d/dx)^n cot(pi x) is a polynomial in c = cot(pi x), since c' = -pi (1 + c^2)
-    const T c = 1 / std::tan(pi_v<T> * fraction);
-    T coefficient[std::size_t{N + 2}]{0, pi_v<T>};
+    const T c = 1 / std::tan(pi * fraction);
+    T coefficient[std::size_t{N + 2}]{0, pi};
     for (int n = 0; n < N; ++n) {
       T next[std::size_t{N + 2}]{};
       for (int k = 1; k <= n + 1; ++k) {
-        next[k - 1] -= pi_v<T> * T(k) * coefficient[k];
-        next[k + 1] -= pi_v<T> * T(k) * coefficient[k];
+        next[k - 1] -= pi * T(k) * coefficient[k];
+        next[k + 1] -= pi * T(k) * coefficient[k];
       }
       for (int k = 0; k < N + 2; ++k) coefficient[k] = next[k];
     }
