@@ -3,12 +3,18 @@
 
 #include "gradtape/parallel/threads.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -243,4 +249,37 @@ TEST_CASE("threads: they help until they end, and then those from before do") {
   CHECK_THROWS_WITH(Threads(0),
                     "Threads: a count of 0: the present thread counts as well, so that "
                     "it is at least 1");
+}
+
+TEST_CASE("threads: those that end in the wrong place end the program, and say why") {
+  const auto last_words = [](auto&& f) {
+    int ends[2];
+    REQUIRE(pipe(ends) == 0);
+    const pid_t child = fork();
+    if (child == 0) {
+      std::signal(SIGABRT, SIG_DFL);
+      dup2(ends[1], STDERR_FILENO);
+      f();
+      _exit(0);
+    }
+    REQUIRE(child > 0);
+    close(ends[1]);
+    std::string text;
+    for (char c; read(ends[0], &c, 1) == 1;) text += c;
+    close(ends[0]);
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? text : "nothing";
+  };
+  const std::string expected = "gradtape: Threads must end on the thread that made them";
+  CHECK_THAT(last_words([] {
+               std::optional<Threads> threads(std::in_place, 1);
+               std::thread([&] { threads.reset(); }).join();
+             }),
+             Catch::Matchers::StartsWith(expected));
+  CHECK_THAT(last_words([] {
+               std::optional<Threads> first(std::in_place, 2), second(std::in_place, 2);
+               first.reset();
+             }),
+             Catch::Matchers::StartsWith(expected));
 }

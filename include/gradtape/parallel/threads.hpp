@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdio>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -23,9 +24,9 @@ namespace gradtape {
 /// A BLAS (GRADTAPE_BLAS) has threads of its own and is not shared out.  Sums may be cut elsewhere
 /// than on one thread: the last digits of a product may differ.
 ///
-/// It must end on the thread that made it, and before those that the same thread made earlier; a
-/// local variable does.
-class Threads : detail::Workers {
+/// It must end on the thread that made it, and before those that the same thread made earlier, as a
+/// local variable does; otherwise it says so on the standard error output, and ends the program.
+class Threads final : detail::Workers {
  public:
   /// \param count  threads that compute together, the present one among them; 1: no others
   /// \throws DomainError for a count below 1, std::system_error if the system has no more
@@ -42,11 +43,17 @@ class Threads : detail::Workers {
       stop();
       throw;
     }
-    detail::workers = count > 1 ? this : nullptr;
+    detail::workers = helpers();
   }
   Threads(const Threads&) = delete;
   Threads& operator=(const Threads&) = delete;
   ~Threads() {
+    // what it has taken the place of is known to its own thread alone, which would go on with it
+    if (std::this_thread::get_id() != maker_ || detail::workers != helpers()) {
+      std::fputs("gradtape: Threads must end on the thread that made them, those made last first\n",
+                 stderr);
+      std::terminate();
+    }
     detail::workers = before_;
     stop();
   }
@@ -55,6 +62,8 @@ class Threads : detail::Workers {
   int count() const override { return static_cast<int>(threads_.size()) + 1; }
 
  private:
+  detail::Workers* helpers() { return threads_.empty() ? nullptr : this; }
+
   void run(int parts, void (*part)(void*, int), void* data) override {
     std::unique_lock lock(mutex_);
     part_ = part;
@@ -103,6 +112,7 @@ class Threads : detail::Workers {
     for (std::thread& thread : threads_) thread.join();
   }
 
+  const std::thread::id maker_ = std::this_thread::get_id();
   detail::Workers* const before_;
   std::mutex mutex_;
   std::condition_variable begin_, end_;
