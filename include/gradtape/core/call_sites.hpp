@@ -5,6 +5,7 @@
 /// asks for one.  Without what that takes there is no line: debug information (`-g`), addr2line,
 /// `timeout` (GNU coreutils), GNU's C library.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -109,8 +110,10 @@ class CallSites {
 #ifdef __GLIBC__
   [[gnu::noinline]] static Stack current_stack() {
     void* address[32];
-    const int count = backtrace(address, std::size(address));
-    return Stack(address, address + count);
+    void** const end = address + backtrace(address, std::size(address));
+    // before it stands what a sanitizer puts in the place of `backtrace`, from a library of its own
+    void** const caller = std::find(std::begin(address), end, __builtin_return_address(0));
+    return Stack(caller != end ? caller : address, end);
   }
 
   /// "model.cpp:42", the innermost line that is the user's; nothing if that cannot be found out in
