@@ -256,7 +256,8 @@ TEST_CASE("safetensors: files that break the format") {
   tensor(R"({"dtype": "F32", "data_offsets": [0, 24]})", "it has no shape");
   tensor(R"({"dtype": "F32", "shape": [6]})", "it has no data_offsets");
   described("\"I32\"", "[6]", "[0, 24]", "the dtype \"I32\" is none of F16, BF16, F32, F64, I64");
-  described("32", "[6]", "[0, 24]", "its dtype must be a text");
+  for (const char* const dtype : {"32", "null", "true", "-1", "0.5", "[]", "[\"F32\"]"})
+    described(dtype, "[6]", "[0, 24]", "its dtype must be a text");
   const std::string numbers = " must be a list of numbers that are not negative";
   described("\"F32\"", "6", "[0, 24]", "shape" + numbers);
   described("\"F32\"", "[-6]", "[0, 24]", "shape" + numbers);
