@@ -124,8 +124,7 @@ class HeaderReader {
   bool number_float(double, const std::string&) { return other(); }
   bool binary(const std::vector<std::uint8_t>&) { return other(); }
   bool number_unsigned(std::uint64_t x) {
-    if (!is_in_list_) return true;
-    if (depth_ == 2) items.back().fields.back().counts.push_back(x);
+    if (is_in_list_ && depth_ == 2) items.back().fields.back().counts.push_back(x);
     return true;
   }
   bool string(std::string& x) {
