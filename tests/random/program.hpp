@@ -314,13 +314,8 @@ inline Array evaluate(const Step& step, const Array& a, const Array& b) {
     for (Index k = 0; k < count; ++k) sum = sum + f(k);
     return sum;
   };
-  // from the largest on, so that of a single element it is that: or rounding would decide for
-  // `larger` between the two
   const auto log_sum = [&](const Position& i, int along) {
-    const auto x = [&](Index k) { return a.at(moved(i, along, k)); };
-    Jet largest{s[along] > 0 ? x(0).x : 0};
-    for (Index k = 1; k < s[along]; ++k) largest.x = std::max(largest.x, x(k).x);
-    return largest + log(sum_of(s[along], [&](Index k) { return exp(x(k) - largest); }));
+    return log(sum_of(s[along], [&](Index k) { return exp(a.at(moved(i, along, k))); }));
   };
   switch (step.op) {
     case Op::tanh:

@@ -12,6 +12,7 @@
 #include "arithmetic.hpp"
 
 namespace gradtape {
+
 /// Mathematical constants to the last place of long double, which std::numbers of libc++ 16 has not.
 namespace detail::constants {
 inline constexpr long double ln2 = 0.693147180559945309417232121458176568L;
