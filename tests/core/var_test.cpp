@@ -103,6 +103,23 @@ TEST_CASE("var: compound assignment") {
   CHECK(a.value() == 3);  // y was a copy
 }
 
+TEST_CASE("var: counting up and down") {
+  Tape<double> tape;
+  const Var x = tape.variable(3.0);
+  Var y = x * x;
+  const Var before = y++, after = ++y;
+  CHECK(before.value() == 9);
+  CHECK(after.value() == 11);
+  const Var upper = y--, lower = --y;
+  CHECK(upper.value() == 11);
+  CHECK(lower.value() == 9);
+  tape.backward(y * after);  // (x^2 + 2) x^2
+  CHECK(x.grad() == (2 * 9 + 2) * 6);
+  Var constant = 1.0;
+  CHECK((++constant).is_constant());
+  CHECK(constant.value() == 2);
+}
+
 TEST_CASE("var: assignment from a formula of itself") {
   Tape<double> tape;
   Var x = tape.variable(3.0);
@@ -207,6 +224,22 @@ S hinge(const S& x) {
   return max(y, S(0.5) * x) + min(x, exp(x)) + abs(x);
 }
 
+// The functions of <cmath> that are seldom met, of numbers and of what stands for them.
+template <class S>
+S rare_functions(const S& x, const S& y) {
+  using std::fdim;
+  using std::fma;
+  using std::hypot;
+  using std::ldexp;
+  using std::nearbyint;
+  using std::rint;
+  using std::scalbn;
+  using std::tgamma;
+  S sum = fma(x, y, S(1)) + fdim(x, y) + hypot(x, y, S(2)) + ldexp(x, 3) + scalbn(y, -1);
+  sum += tgamma(x + 1) * rint(10 * y) + nearbyint(y) * x;
+  return sum;
+}
+
 template <class It>
 auto polynomial(It first, It last, const typename std::iterator_traits<It>::value_type& x) {
   typename std::iterator_traits<It>::value_type y = 0;
@@ -241,4 +274,28 @@ TEST_CASE("var: generic numeric code") {
   CHECK(p.value() == 11);
   CHECK(a.grad() == 7);
   CHECK(c[0].grad() == 4);
+}
+
+TEST_CASE("var: generic numeric code with seldom used functions") {
+  Tape<double> tape;
+  const Var x = tape.variable(3.0), y = tape.variable(1.8);
+  const Var sum = rare_functions(x, y);
+  const double root = std::sqrt(9 + 1.8 * 1.8 + 4);
+  CHECK(sum.value() == rare_functions(3.0, 1.8));
+  CHECK(sum.value() ==
+        Approx((3 * 1.8 + 1) + 1.2 + root + 24 + 0.9 + 6 * 18 + 2 * 3).epsilon(1e-14));
+  tape.backward(sum);
+  // Gamma'(4) = 3! (1 + 1/2 + 1/3 - Euler's constant)
+  const double gamma_slope = 6 * (11 / 6.0 - 0.57721566490153286061);
+  CHECK(x.grad() == Approx(1.8 + 1 + 3 / root + 8 + 18 * gamma_slope + 2).epsilon(1e-14));
+  CHECK(y.grad() == Approx(3 - 1 + 1.8 / root + 0.5).epsilon(1e-14));
+
+  // numbers and formulas among the operands
+  const Var mixed = fma(2, x * y, 1.0f) + hypot(x, 6, 2.0) + fdim(5, x) + fma(x, 2.0, y) +
+                    hypot(2, x * 1, -y + 7.8) + tgamma(x) + ldexp(x * y, 1);
+  CHECK(mixed.value() == Approx(11.8 + 7 + 2 + 7.8 + 7 + 2 + 10.8).epsilon(1e-14));
+  tape.backward(mixed);
+  const double slope = 2 * (1.5 - 0.57721566490153286061);
+  CHECK(x.grad() == Approx(3.6 + 3 / 7.0 - 1 + 2 + 3 / 7.0 + slope + 3.6).epsilon(1e-14));
+  CHECK(y.grad() == Approx(6 + 1 - 6 / 7.0 + 6).epsilon(1e-14));
 }

@@ -93,6 +93,10 @@ TEST_CASE("dual: compound assignment, comparison, streaming") {
   std::ostringstream text;
   text << x;
   CHECK(text.str() == "2.5 + 1.5 e");
+  const D before = x++, after = --x;
+  CHECK((before == 2.5 && after == 2.5));
+  CHECK((++x == 3.5 && x-- == 3.5 && x == 2.5));
+  CHECK(x.tangent() == 1.5);
 }
 
 TEST_CASE("dual: the branch not taken and tangents of zero contribute exactly 0") {

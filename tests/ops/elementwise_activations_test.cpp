@@ -11,6 +11,9 @@ std::span<const Operation> activations() {
       // the slope is digamma
       operation<1>("lgamma", {.value = 2, .slope = 4, .slope_near_0 = 4},
                    [](const auto& a) { return lgamma(a); }),
+      // y digamma
+      operation<1>("tgamma", {.value = 6, .slope = 12, .slope_near_0 = 8},
+                   [](const auto& a) { return tgamma(a); }),
       // near its zeros the difference of ln x and a sum
       operation<1>("digamma", {.value = 4, .slope = 4, .value_near_0 = 4},
                    [](const auto& a) { return digamma(a); }),

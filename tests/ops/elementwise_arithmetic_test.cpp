@@ -9,6 +9,8 @@ std::span<const Operation> arithmetic() {
       operation<2>("add", exact, [](const auto& a, const auto& b) { return a + b; }),
       operation<2>("sub", exact, [](const auto& a, const auto& b) { return a - b; }),
       operation<2>("mul", exact, [](const auto& a, const auto& b) { return a * b; }),
+      operation<3>("fma", exact,
+                   [](const auto& a, const auto& b, const auto& c) { return fma(a, b, c); }),
       // 1 / b and y / b are rounded twice
       operation<2>("div", {.value = 0.5, .slope = 1.5},
                    [](const auto& a, const auto& b) { return a / b; }),
@@ -21,6 +23,9 @@ std::span<const Operation> arithmetic() {
       operation<1>("ceil", exact, [](const auto& a) { return ceil(a); }),
       operation<1>("round", exact, [](const auto& a) { return round(a); }),
       operation<1>("trunc", exact, [](const auto& a) { return trunc(a); }),
+      operation<1>("rint", exact, [](const auto& a) { return rint(a); }),
+      operation<1>("ldexp", exact, [](const auto& a) { return ldexp(a, -3); }),
+      operation<2>("fdim", exact, [](const auto& a, const auto& b) { return fdim(a, b); }),
       operation<2>("fmod", exact, [](const auto& a, const auto& b) { return fmod(a, b); }),
       operation<2>("remainder", exact,
                    [](const auto& a, const auto& b) { return remainder(a, b); }),

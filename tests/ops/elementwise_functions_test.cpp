@@ -33,6 +33,8 @@ std::span<const Operation> functions() {
       operation<2>("pow", {.tiny = 1, .overflows = true},
                    [](const auto& a, const auto& b) { return pow(a, b); }),
       operation<2>("hypot", {}, [](const auto& a, const auto& b) { return hypot(a, b); }),
+      operation<3>("hypot3", {.slope = 3},
+                   [](const auto& a, const auto& b, const auto& c) { return hypot(a, b, c); }),
       operation<2>("atan2", {}, [](const auto& a, const auto& b) { return atan2(a, b); }),
   };
   return table;

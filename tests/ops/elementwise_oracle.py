@@ -477,6 +477,32 @@ operation("digamma", 1, everywhere(*GAMMA_EXTRA, -0.504083008264455, -1.57349847
              lambda x: (ANY, [ANY], "pole, not in the domain") if gamma_pole(x) else None),
           note=near_zero_of("value", 1.4616321449683622, -0.504083008264455, -1.5734984731623904))
 
+
+
+def gamma(x):
+    """mpmath's, and the same by reflection where it would walk in steps of 1."""
+    return mpmath.gamma(x) if x > -1000 else mpmath.pi / (mpmath.sinpi(x) * mpmath.gamma(1 - x))
+
+
+def tgamma_special(x):
+    if math.isnan(x):
+        return None
+    if x == 0:
+        return math.copysign(INF, x), [-INF], "value: C; derivative [limit]"
+    if x > 1e12:
+        return INF, [INF], "" if math.isinf(x) else "far beyond the largest double"
+    if math.isinf(x):
+        return NO_LIMIT
+    if gamma_pole(x):
+        return NAN, [ANY], "pole, not in the domain"
+    return None
+
+
+operation("tgamma", 1, everywhere(*GAMMA_EXTRA, 171.62437695630272, 171.7, 184.5, -184.5, -177.5,
+                                  -150.3, -1000.5),
+          gamma, lambda x: [gamma(x) * mpmath.psi(0, x)], tgamma_special,
+          note=near_zero_of("derivative", 1.4616321449683622))
+
 # ------------------------------------------------------------------------------------- unary: steps
 
 STEPS = [*both(0.49999999999999994, above(0.5), 1.5, 2.5, 0.7, 1.2, below(1.0), above(1.0),
@@ -507,6 +533,7 @@ def round_half_even(x):
 for name, function, jumps in (("floor", floor, lambda x: x == math.floor(x)),
                               ("ceil", ceil, lambda x: x == math.floor(x)),
                               ("round", round_half_away, lambda x: (2 * Fraction(x)) % 2 == 1),
+                              ("rint", round_half_even, lambda x: (2 * Fraction(x)) % 2 == 1),
                               ("trunc", trunc, lambda x: x != 0 and x == math.floor(x))):
     operation(name, 1, everywhere(*STEPS), function, lambda x: [0], at(limits(-INF, 0.0, INF, 0.0)),
               depends=[set()], rational=True, kink=jumps, zero=odd)
@@ -834,6 +861,11 @@ operation("atan2", 2, PAIRS + [(3.0, 4.0), (-3.0, -4.0), (1e-20, -1.0), (-1e-20,
                                (-INF, INF), (0.0, INF), (0.0, -INF), (1e300, -1e300)],
           mpmath.atan2, lambda y, x: [x / (x * x + y * y), -y / (x * x + y * y)], atan2_special)
 
+# With one exponent of two, which is no operand of the tape.
+operation("ldexp", 1, everywhere(*both(0.7, 3e-324, 2.0 ** -1020, 2.0 ** -1070, 1e-323, MAX)),
+          lambda x: x / 8, lambda x: [Fraction(1, 8)], at(limits(-INF, 0.125, INF, 0.125)),
+          depends=[set()], rational=True, zero=odd)
+
 # ------------------------------------------------------------------------------- binary: remainders
 
 
@@ -922,6 +954,20 @@ for name, pick in (("min", min), ("max", max)):
               lambda a, b, p=pick: [1 if p(a, b) == a else 0, 1 if p(a, b) == b else 0],
               lambda a, b, s=extremum(pick): s(a, b) if infinite(a, b) or a == b else None,
               rational=True)
+
+
+def fdim_special(a, b):
+    if math.isnan(a) or math.isnan(b):
+        return None
+    if a == b:
+        return 0.0, [1.0, -1.0], "as [table: relu]"
+    if infinite(a, b):
+        return max(a - b, 0.0), [1.0, -1.0] if a > b else [0.0, 0.0], ""
+    return None
+
+
+operation("fdim", 2, SELECTION + [(1e308, -1e308), (0.3, -0.1)], lambda a, b: max(a - b, 0),
+          lambda a, b: [1, -1] if a > b else [0, 0], fdim_special, rational=True)
 
 # ------------------------------------------------------------------------------- binary: logarithms
 
@@ -1042,6 +1088,63 @@ CLAMP = [(0.5, 0.0, 1.0), (-0.5, 0.0, 1.0), (1.5, 0.0, 1.0), (0.0, 0.0, 1.0), (1
          (NAN, -INF, INF)]
 
 operation("clamp", 3, CLAMP, clamp, clamp_partials, clamp_special, rational=True)
+
+
+def fma_special(a, b, c):
+    if not infinite(a, b, c):
+        return None
+    value = a * b + c
+    if math.isnan(value) and infinite(a, b):
+        return value, [b, a, 1.0], "no limit of the value"
+    if math.isinf(c) and not infinite(a, b):
+        value = c  # also where a b leaves the range of doubles
+    return value, [b, a, 1.0], ""
+
+
+FMA = [(2.0, 3.0, 4.0), (0.1, 10.0, -1.0), (0.1, 0.1, -0.010000000000000002), (3.0, 1.0 / 3, -1.0),
+       (above(1.0), above(1.0), -1.0), (above(1.0), below(1.0), -1.0), (-1.5, 0.7, 0.3),
+       (1e200, 1e200, -1e300), (1e200, 1e108, -1e308), (1e-200, 1e-200, 1.0), (1e-200, 1e-200, 0.0),
+       (1e-160, 1e-160, -1e-320), (TINY, 0.5, TINY), (TINY, TINY, TINY), (MAX, 2.0, -MAX),
+       (1e300, 1e10, -INF), (MAX, MAX, -INF), (1.0, 1.0, -1.0), (0.0, 5.0, 3.0), (5.0, 0.0, 3.0),
+       (0.0, 0.0, 0.0), (-0.0, 1.0, 0.0), (2.0, -3.0, 6.0), (1e16, 1.0, 1.0), (1.0, 1e-17, 1.0),
+       (134217729.0, 134217729.0, -18014398777917440.0), (INF, 1.0, 2.0), (INF, 1.0, -INF),
+       (1.0, -INF, 2.0), (0.0, INF, 1.0), (2.0, 3.0, INF), (NAN, 1.0, 2.0), (1.0, NAN, 2.0),
+       (1.0, 2.0, NAN), (NAN, NAN, NAN), (0.0, NAN, 1.0)]
+
+operation("fma", 3, FMA, lambda a, b, c: a * b + c, lambda a, b, c: [b, a, 1], fma_special,
+          depends=[{1}, {0}, set()], rational=True)
+
+
+def norm3(a, b, c):
+    return mpmath.sqrt(a * a + b * b + c * c)
+
+
+def hypot3_special(*args):
+    infinities, unknown = sum(map(math.isinf, args)), any(map(math.isnan, args))
+    if infinities and unknown:
+        return ANY, [ANY] * 3, "C says inf, [table: NaN in] says NaN"
+    if unknown:
+        return None
+    if infinities > 1:
+        return INF, [ANY] * 3, "no limit of the derivatives"
+    if infinities:
+        return INF, [math.copysign(1.0, x) if math.isinf(x) else 0.0 for x in args], ""
+    if not any(args):
+        return 0.0, [0.0] * 3, "as [table: hypot(0,0)]"
+    return None
+
+
+HYPOT3 = [(2.0, 3.0, 6.0), (-2.0, 3.0, -6.0), (1.0, 4.0, 8.0), (0.1, 0.2, 0.3), (3.0, 4.0, 0.0),
+          (0.0, 0.0, -5.0), (0.0, -2.0, 0.0), (7.0, 0.0, 0.0), (1e200, -1e200, 1e200),
+          (1e-200, 1e-200, -1e-200), (MAX, MAX, MAX), (1.0, MAX, MAX), (MAX, 1e300, -MAX),
+          (1e308, 1e308, 1e-308), (1e-310, 1e-310, 1e-310), (TINY, TINY, TINY), (TINY, 0.0, 0.0),
+          (0.0, TINY, 0.0), (1.0, 1e-8, 1e-8), (1e-8, 1.0, 1e-200), (1e300, 1e-300, 1.0),
+          (1.0, 1.0, 1e16), (1e16, -1.0, 1.0), (0.0, 0.0, 0.0), (-0.0, 0.0, -0.0),
+          (INF, 1.0, 2.0), (1.0, -INF, 2.0), (1.0, 2.0, INF), (INF, INF, 1.0), (NAN, 1.0, 2.0),
+          (1.0, NAN, 2.0), (1.0, 2.0, NAN), (NAN, INF, 1.0), (0.3, above(0.3), below(0.3))]
+
+operation("hypot3", 3, HYPOT3, norm3,
+          lambda a, b, c: [x / norm3(a, b, c) for x in (a, b, c)], hypot3_special)
 
 
 def where_special(c, a, b):

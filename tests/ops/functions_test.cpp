@@ -30,6 +30,35 @@ TEST_CASE("pow: the derivative of an exponent that is a number is not computed")
   CHECK(x.grad() == Eigen::Vector3d(1, 1, 1));
 }
 
+TEST_CASE("ldexp: exponents beyond those of the number type") {
+  constexpr int most = std::numeric_limits<int>::max(), least = std::numeric_limits<int>::min();
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  Tape<double> tape;
+  const Var tiny = tape.variable(0x1p-1070), huge = tape.variable(0x1.8p+1000);
+  CHECK(Var(ldexp(tiny, 2090)).value() == 0x1p+1020);
+  CHECK(Var(ldexp(huge, -2070)).value() == 0x1.8p-1070);
+  CHECK(Var(ldexp(huge, -2076)).value() == 0);
+  CHECK(Var(ldexp(huge, most)).value() == inf);
+  CHECK(Var(ldexp(-tiny, most)).value() == -inf);
+  CHECK(Var(ldexp(huge, least)).value() == 0);
+  const Var y = ldexp(huge, -1050);
+  tape.backward(y);
+  CHECK(huge.grad() == 0x1p-1050);
+
+  Tape<float> floats;
+  const Tensor x = floats.variable(Eigen::Vector3f(0x1p-149f, 0x1p+127f, -1));
+  const Tensor z = ldexp(x, most), w = scalbn(x, least), u = ldexp(x, 10);
+  CHECK(z.value() == Eigen::Vector3f(float(inf), float(inf), -float(inf)));
+  CHECK(w.value() == Eigen::Vector3f(0, 0, 0));
+  CHECK(u.value() == Eigen::Vector3f(0x1p-139f, float(inf), -1024));
+  floats.backward(u, Eigen::Vector3f(1, 2, 3));
+  CHECK(x.grad() == Eigen::Vector3f(1024, 2048, 3072));
+
+  Tape<long double> wide;
+  const Var v = wide.variable(std::numeric_limits<long double>::denorm_min());
+  CHECK(Var(ldexp(v, most)).value() == std::numeric_limits<long double>::infinity());
+}
+
 TEST_CASE("functions: long double keeps its digits") {
   Tape<long double> tape;
   const auto slope = [&](auto&& f, long double at) {

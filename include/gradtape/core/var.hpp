@@ -91,6 +91,18 @@ class Var {
   [[gnu::always_inline]] Var& operator/=(const X& x) {
     return *this = *this / x;
   }
+  Var& operator++() { return *this += 1; }
+  Var& operator--() { return *this -= 1; }
+  Var operator++(int) {
+    const Var before = *this;
+    ++*this;
+    return before;
+  }
+  Var operator--(int) {
+    const Var before = *this;
+    --*this;
+    return before;
+  }
   ///@}
 
  private:

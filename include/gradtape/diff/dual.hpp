@@ -60,6 +60,18 @@ class Dual {
   Dual& operator/=(const X& x) {
     return *this = *this / x;
   }
+  Dual& operator++() { return *this += 1; }
+  Dual& operator--() { return *this -= 1; }
+  Dual operator++(int) {
+    const Dual before = *this;
+    ++*this;
+    return before;
+  }
+  Dual operator--(int) {
+    const Dual before = *this;
+    --*this;
+    return before;
+  }
   ///@}
 
  private:

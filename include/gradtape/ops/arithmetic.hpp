@@ -74,6 +74,28 @@ struct Multiply {
   }
 };
 
+/// y = a b + c, rounded once,  a_bar += y_bar b,  b_bar += y_bar a,  c_bar += y_bar
+struct Fma {
+  static constexpr std::string_view name = "fma";
+  static constexpr bool finite_slopes = true;
+  template <class X>
+  static X value(const X& a, const X& b, const X& c) {
+    return lanewise([](auto u, auto v, auto w) { return std::fma(u, v, w); }, a, b, c);
+  }
+  template <class X>
+  static X partial_a(const X&, const X& b, const X&, const X&) {
+    return b;
+  }
+  template <class X>
+  static X partial_b(const X& a, const X&, const X&, const X&) {
+    return a;
+  }
+  template <class X>
+  static One partial_c(const X&, const X&, const X&, const X&) {
+    return {};
+  }
+};
+
 /// y = a / b,  a_bar += y_bar / b,  b_bar -= y_bar y / b
 struct Divide {
   static constexpr std::string_view name = "divide";
@@ -217,6 +239,12 @@ template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto operator/(const A& a, const B& b) {
   return detail::apply<op::Divide>(a, b);
+}
+/// \copydoc gradtape::op::Fma
+template <class A, class B, class C>
+requires Operands<A, B, C>
+[[gnu::always_inline]] inline auto fma(const A& a, const B& b, const C& c) {
+  return detail::apply<op::Fma>(a, b, c);
 }
 /// \copydoc gradtape::op::Negate
 template <Entity A>

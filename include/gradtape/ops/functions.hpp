@@ -223,6 +223,63 @@ struct Hypot {
   }
 };
 
+/// y = sqrt(a^2 + b^2 + c^2) without overflow,  a_bar += y_bar a / y,  b_bar += y_bar b / y,
+/// c_bar += y_bar c / y; all 0 at (0, 0, 0).
+struct Hypot3 {
+  static constexpr std::string_view name = "hypot";
+  static constexpr bool costly = true;
+  template <class X>
+  static X value(const X& a, const X& b, const X& c) {
+    return evaluate<Hypot>(evaluate<Hypot>(a, b), c);
+  }
+  template <class X>
+  static X partial_a(const X& a, const X& b, const X& c, const X&) {
+    return slope(a, b, c);
+  }
+  template <class X>
+  static X partial_b(const X& a, const X& b, const X& c, const X&) {
+    return slope(b, a, c);
+  }
+  template <class X>
+  static X partial_c(const X& a, const X& b, const X& c, const X&) {
+    return slope(c, a, b);
+  }
+
+ private:
+  /// a / y from the ratios to the largest: y may be infinite or have lost digits
+  template <class X>
+  static X slope(const X& a, const X& b, const X& c) {
+    const X zero(Literal<X>(0)), b_or_c = larger(evaluate<Abs>(b), evaluate<Abs>(c));
+    const X largest = larger(evaluate<Abs>(a), b_or_c);
+    const X u = ratio(a, largest), v = ratio(b, largest), w = ratio(c, largest);
+    const auto origin = both(both(a == zero, b == zero), c == zero);
+    return select(origin, zero, X(u / evaluate<Sqrt>(X(u * u + v * v + w * w))));
+  }
+  template <class X>
+  static X larger(const X& a, const X& b) {
+    return select(a > b, a, b);
+  }
+  /// a / largest; of infinite operands 1 or -1, of others beside them 0
+  template <class X>
+  static X ratio(const X& a, const X& largest) {
+    const X at_infinity = select(evaluate<Abs>(a) == largest, evaluate<Sign>(a), X(a / largest));
+    return select(largest == X(largest + largest), at_infinity, X(a / largest));
+  }
+};
+
+/// y = x 2^n,  x_bar += y_bar 2^n
+struct Ldexp {
+  static constexpr std::string_view name = "ldexp";
+  template <class X>
+  static X value(const X& x, const X& n) {
+    return lanewise([](auto u, auto v) { return std::ldexp(u, static_cast<int>(v)); }, x, n);
+  }
+  template <class X>
+  static X partial_a(const X&, const X& n, const X&) {
+    return evaluate<Ldexp>(X(Literal<X>(1)), n);
+  }
+};
+
 }  // namespace op
 
 /// \copydoc gradtape::op::Exp
@@ -281,6 +338,24 @@ template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto hypot(const A& a, const B& b) {
   return detail::apply<op::Hypot>(a, b);
+}
+
+/// \copydoc gradtape::op::Hypot3
+template <class A, class B, class C>
+requires Operands<A, B, C>
+[[gnu::always_inline]] inline auto hypot(const A& a, const B& b, const C& c) {
+  return detail::apply<op::Hypot3>(a, b, c);
+}
+/// \copydoc gradtape::op::Ldexp
+template <Entity A>
+[[gnu::always_inline]] inline auto ldexp(const A& x, int n) {
+  constexpr int enough = 40000;  // takes the least long double beyond the largest; exact in a float
+  return detail::apply<op::Ldexp>(x, std::clamp(n, -enough, enough));
+}
+/// As `ldexp`.
+template <Entity A>
+[[gnu::always_inline]] inline auto scalbn(const A& x, int n) {
+  return ldexp(x, n);
 }
 
 }  // namespace gradtape

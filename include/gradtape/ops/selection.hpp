@@ -41,6 +41,16 @@ struct Trunc {
   }
 };
 
+/// Rounded to an integer by the rounding mode in force, to nearest and half to even unless changed;
+/// a constant.
+struct Rint {
+  static constexpr std::string_view name = "rint";
+  template <class X>
+  static X value(const X& x) {
+    return lanewise([](auto v) { return std::rint(v); }, x);
+  }
+};
+
 /// y = c != 0 ? a : b.  The branch not taken contributes exactly 0, also where its derivative is
 /// infinite or NaN.
 struct Where {
@@ -101,6 +111,26 @@ struct Min {
   template <class X>
   static X partial_b(const X& a, const X& b, const X&) {
     return slope_of_larger(a, b);
+  }
+};
+
+/// Positive difference.  y = max(a - b, 0); as that of `relu`, the derivative for a = b is that for
+/// a > b: dy/da = 1, dy/db = -1.  NaN in either gives NaN.
+struct Fdim {
+  static constexpr std::string_view name = "fdim";
+  static constexpr bool selects = true;
+  template <class X>
+  static X value(const X& a, const X& b) {
+    return select(a <= b, X(Literal<X>(0)), X(a - b));
+  }
+  template <class X>
+  static X partial_a(const X& a, const X& b, const X&) {
+    const X one_or_nan = select(a >= b, X(Literal<X>(1)), X(a + b));
+    return select(a < b, X(Literal<X>(0)), one_or_nan);
+  }
+  template <class X>
+  static X partial_b(const X& a, const X& b, const X& y) {
+    return -partial_a(a, b, y);
   }
 };
 
@@ -203,6 +233,16 @@ template <Entity A>
 [[gnu::always_inline]] inline auto trunc(const A& x) {
   return detail::apply<op::Trunc>(x);
 }
+/// \copydoc gradtape::op::Rint
+template <Entity A>
+[[gnu::always_inline]] inline auto rint(const A& x) {
+  return detail::apply<op::Rint>(x);
+}
+/// As `rint`.
+template <Entity A>
+[[gnu::always_inline]] inline auto nearbyint(const A& x) {
+  return detail::apply<op::Rint>(x);
+}
 /// \copydoc gradtape::op::Max
 template <class A, class B>
 requires Operands<A, B>
@@ -241,6 +281,12 @@ template <class A, class B>
 requires Operands<A, B>
 [[gnu::always_inline]] inline auto fmin(const A& a, const B& b) {
   return detail::apply<op::Min>(a, b);
+}
+/// \copydoc gradtape::op::Fdim
+template <class A, class B>
+requires Operands<A, B>
+[[gnu::always_inline]] inline auto fdim(const A& a, const B& b) {
+  return detail::apply<op::Fdim>(a, b);
 }
 /// \copydoc gradtape::op::Clamp
 template <class A, class L, class H>

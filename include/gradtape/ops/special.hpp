@@ -148,6 +148,21 @@ struct Lgamma {
   }
 };
 
+/// y = Gamma(x), infinite at 0, NaN at -1, -2, ...,  x_bar += y_bar y digamma(x): -inf at 0.
+struct Tgamma {
+  static constexpr std::string_view name = "tgamma";
+  static constexpr bool costly = true;
+  template <class X>
+  static X value(const X& x) {
+    return lanewise([](auto v) { return std::tgamma(v); }, x);
+  }
+  template <class X>
+  static X partial(const X& x, const X& y) {
+    // -1 / x^2 leads at 0, on both sides of it
+    return select(x == X(Literal<X>(0)), X(-(y * y)), X(y * evaluate<Polygamma<0>>(x)));
+  }
+};
+
 /// Logistic function.  y = 1 / (1 + exp(-x)),  x_bar += y_bar y (1 - y).
 /// Computed from exp(-|x|), so that it neither overflows nor loses the small tail; so is 1 - y.
 struct Sigmoid {
@@ -254,6 +269,11 @@ template <Entity A>
 template <Entity A>
 [[gnu::always_inline]] inline auto lgamma(const A& x) {
   return detail::apply<op::Lgamma>(x);
+}
+/// \copydoc gradtape::op::Tgamma
+template <Entity A>
+[[gnu::always_inline]] inline auto tgamma(const A& x) {
+  return detail::apply<op::Tgamma>(x);
 }
 /// y = psi(x), the derivative of ln Gamma,  x_bar += y_bar trigamma(x).  -inf at 0, NaN at -1, -2, ...
 template <Entity A>
