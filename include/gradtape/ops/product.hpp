@@ -258,6 +258,15 @@ template <int W, int columns, class T, class Write>
                                             const T* b, const Strides<T>& b_stride, Index k,
                                             Index n, bool assign, const Write& write) {
   using X = Tile<T, W>;
+  Index column[std::size_t{columns}];
+  unrolled<columns>([&](int q) __attribute__((always_inline)) {
+    column[q] = q * b_stride.column;
+#ifdef __clang__
+    // else clang adds the stride up from column to column in the inner loop, each sum waiting for
+    // the one before
+    asm("" : "+r"(column[q]));
+#endif
+  });
   for (; n >= columns; n -= columns) {
     X sum[std::size_t{columns}];
     if (assign) {
@@ -271,7 +280,7 @@ template <int W, int columns, class T, class Write>
       X x;
       load(x, a + p * a_stride);
       unrolled<columns>([&](int q) __attribute__((always_inline)) {
-        sum[q] = multiply_add(x, factor[q * b_stride.column], sum[q]);
+        sum[q] = multiply_add(x, factor[column[q]], sum[q]);
       });
     }
     unrolled<columns>([&](int q)
@@ -279,8 +288,9 @@ template <int W, int columns, class T, class Write>
     b += columns * b_stride.column;
     c += columns * c_stride;
   }
-  if constexpr (columns > 1)
-    set_rows<W, columns / 2>(c, c_stride, a, a_stride, b, b_stride, k, n, assign, write);
+  if constexpr (columns > 1) {
+    if (n > 0) set_rows<W, columns / 2>(c, c_stride, a, a_stride, b, b_stride, k, n, assign, write);
+  }
 }
 
 /// C = A B or C += A B without packing, A not transposed, of at least as many rows as fill a register.
