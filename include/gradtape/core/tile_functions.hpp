@@ -95,8 +95,22 @@ template <class T, int W>
   const T shift = T(std::numeric_limits<T>::digits * 0.69314718055994530942);
   return y - select(is_small, Tile<T, W>(shift), Tile<T, W>(T(0)));
 }
-template <class T, int W>
-[[gnu::always_inline]] inline Tile<T, W> expm1(const Tile<T, W>& x) {
+/// 2^k p + (2^k - 1), of halves, as 2^k itself may overflow.  Eigen's gives up digits far from 0, with
+/// AVX-512 before version 5 all of them.
+template <int W>
+[[gnu::always_inline]] inline Tile<float, W> expm1(const Tile<float, W>& x) {
+  const float low = -17.4f, high = 88.72283f, infinity = std::numeric_limits<float>::infinity();
+  return Tile<float, W>::of([&](int i) __attribute__((always_inline)) {
+    using Vector = typename Tile<float, W>::Vector;
+    const Vector& z = x.part[i];
+    const FloatExponential<Vector> e(z);
+    const Vector half = std::bit_cast<Vector>((e.k + 126) << 23), far = half * e.p + (half - 0.5f),
+                 y = half == 0.5f ? e.p : far + far, beyond = z + infinity;  // or NaN
+    return z < low ? Vector{} - 1.0f : z <= high ? y : beyond;
+  });
+}
+template <int W>
+[[gnu::always_inline]] inline Tile<double, W> expm1(const Tile<double, W>& x) {
   return by_eigen<Eigen::internal::scalar_expm1_op>(x);
 }
 template <class T, int W>
