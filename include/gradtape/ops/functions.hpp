@@ -262,8 +262,9 @@ struct Hypot3 {
   /// a / largest; of infinite operands 1 or -1, of others beside them 0
   template <class X>
   static X ratio(const X& a, const X& largest) {
-    const X at_infinity = select(evaluate<Abs>(a) == largest, evaluate<Sign>(a), X(a / largest));
-    return select(largest == X(largest + largest), at_infinity, X(a / largest));
+    const X zero(Literal<X>(0)), sign = evaluate<Sign>(a);
+    const X limit = select(evaluate<Abs>(a) == largest, sign, zero);
+    return select(largest == X(largest + largest), limit, X(a / largest));
   }
 };
 
