@@ -74,5 +74,6 @@ int main(int argc, char** argv) {
   window_model<optim::Sgd>("window model, 10000 words", 10000, 64, 5, 256, 128, 31);
   window_model<optim::Adam>("the same with Adam", 10000, 64, 5, 256, 128, 31);
   lstm("LSTM model, 65 words");
+  detail::workers = helpers;  // as `threads` left it
   if (csv != nullptr) std::fclose(csv);
 }
