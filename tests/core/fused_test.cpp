@@ -88,6 +88,28 @@ TEST_CASE("fused: values kept for the backward pass are those of their element")
   check(0.0F, 40, 60);
   check(0.0, 10, 7);
   check(0.0, 133, 3);
+  // so many that they are computed again: in pieces of a column, and many short columns together
+  check(0.0F, 350003, 1);
+  check(0.0F, 1300, 270);
+  check(0.0F, 20, 17500);
+  check(0.0, 250, 701);
+}
+
+TEST_CASE("fused: large tensors take no memory for what is costly in a formula") {
+  constexpr Index size = 600000;
+  const auto bytes = [](auto&& formula, double slope) {
+    Tape<float> tape;
+    const Tensor x = tape.variable(Eigen::VectorXf::Constant(size, 0.5f));
+    Tensor y = formula(x);
+    for (int i = 1; i < 8; ++i) y = formula(x);
+    tape.backward(y, Eigen::VectorXf::Ones(size));
+    CHECK(x.grad()(0) == Approx(slope).epsilon(1e-6));
+    CHECK(x.grad().isConstant(x.grad()(0), 0));
+    return tape.bytes();
+  };
+  const double e = std::exp(0.5), t = std::tanh(0.5), slope = e * t + e * (1 - t * t);
+  const auto cheap = bytes([](const auto& x) { return x * x + x; }, 2);
+  CHECK(bytes([](const auto& x) { return exp(x) * tanh(x); }, slope) <= cheap);
 }
 
 // The last tile of a column reaches into the next one.  There a slope may be infinite, and a gradient

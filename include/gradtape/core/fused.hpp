@@ -1,7 +1,8 @@
 #pragma once
 /// \file
 /// The evaluation of element-wise formulas on tensors: one pass over memory forward and one
-/// backward, tile by tile; of the values in between only costly ones are stored.
+/// backward, tile by tile; of the values in between only costly ones are stored, and of large
+/// tensors not even those.
 ///
 ///     forward     for each tile:   load operands -> formula -> store y, and what is costly below it
 ///     backward    for each tile:   load these, operands and y_bar -> the rest of the formula again
@@ -147,47 +148,75 @@ template <class T>
   }
 }
 
+/// Elements as whole tiles have them.
+template <class X>
+constexpr Index in_tiles(Index size) {
+  return (size + lane_count<X> - 1) / lane_count<X> * lane_count<X>;
+}
+
 /// Memory for what a formula keeps of every tile, in the order of the tiles.
 template <class T>
 [[gnu::noinline]] T* memory_to_keep(const FusedPlan<T>& plan, int values, Recording<T>& recording) {
-  constexpr Index width = lane_count<Lanes<T>>;
-  const Index tiles = (plan.size[0] * plan.group + width - 1) / width;
   const Index runs = (plan.size[1] + plan.group - 1) / plan.group * plan.size[2] * plan.size[3];
   return recording.arena.template allocate<T>(
-      static_cast<std::size_t>(tiles * runs * width * values), tensor_alignment);
+      static_cast<std::size_t>(in_tiles<Lanes<T>>(plan.size[0] * plan.group) * runs * values),
+      tensor_alignment);
+}
+
+/// Memory for the result, and for what would be kept, of one piece of a run.
+template <class T>
+[[gnu::noinline]] T* memory_for_piece(const FusedPlan<T>& plan, int values,
+                                      Recording<T>& recording) {
+  const Index most = std::min(plan.size[0], FusedRun<T>::piece) * plan.group;
+  return recording.allocate_tensor((1 + values) * in_tiles<Lanes<T>>(most));
+}
+
+/// Whether a formula computes costly values again for the backward pass: many of them would have to
+/// come from memory, which takes longer.
+template <class P, class T>
+bool computes_again(const FusedPlan<T>& plan) {
+  constexpr Index most_bytes = Index{4} << 20;
+  return std::is_floating_point_v<T> &&
+         plan.shape.size() * P::kept_below * static_cast<Index>(sizeof(T)) > most_bytes;
+}
+
+/// y = formula(operands) in a run; writes the values to keep, unless there is no memory for them.
+template <class P, class X, class T>
+[[gnu::noinline]] void forward_in_run(const FusedSource<T>* sources, Index size, T* y, T* kept) {
+  constexpr Index width = lane_count<X>;
+  const FusedCursors<P::leaves, const T> from(sources);
+  for (Index i = 0; i < size; i += width) {
+    X slots[std::size_t{P::leaves}];
+    unrolled<P::leaves>([&](int k)
+                            __attribute__((always_inline)) { load(slots[k], from.at(k, i)); });
+    const Lane<P, 0, 0, X> lane(slots);
+    store(lane.value(), y + i);
+    if constexpr (P::kept_below > 0) {
+      if (kept == nullptr) continue;
+      lane.keep_below(kept);
+      kept += P::kept_below * width;
+    }
+  }
 }
 
 /// y = formula(operands); writes the values to keep, unless there is no memory for them.
 template <class P, class X, class T>
 void fused_forward(const FusedPlan<T>& plan, T* y, T* kept, Recording<T>& recording) {
-  constexpr Index width = lane_count<X>;
   FusedSource<T> sources[std::size_t{P::leaves}];
   const Arena::Mark mark = recording.arena.mark();
   prepare_spread(plan, recording, sources);
   FusedRun<T> run(plan);
   do {
     begin_run(plan, run, sources);
-    const FusedCursors<P::leaves, const T> from(sources);
-    T* const to = y + run.begin();
-    const Index size = run.size();
-    for (Index i = 0; i < size; i += width) {
-      X slots[std::size_t{P::leaves}];
-      unrolled<P::leaves>([&](int k)
-                              __attribute__((always_inline)) { load(slots[k], from.at(k, i)); });
-      const Lane<P, 0, 0, X> lane(slots);
-      store(lane.value(), to + i);
-      if constexpr (P::kept_below > 0) {
-        if (kept == nullptr) continue;  // nothing will be differentiated
-        lane.keep_below(kept);
-        kept += P::kept_below * width;
-      }
-    }
+    forward_in_run<P, X>(sources, run.size(), y + run.begin(), kept);
+    if (kept != nullptr) kept += P::kept_below * in_tiles<X>(run.size());
   } while (run.next());
   recording.arena.rewind(mark);
 }
 
 /// operand_bar += y_bar dy/d operand, for all operands that need it.  An adjoint of exactly zero
-/// contributes exactly zero, also where a derivative is infinite.
+/// contributes exactly zero, also where a derivative is infinite.  Without values kept they are
+/// computed again, piece by piece, in memory that the processor has at hand.
 template <class P, class X, class T>
 void fused_backward(const FusedPlan<T>& plan, const Node<T>& node, const T* kept,
                     Recording<T>& recording) {
@@ -200,8 +229,10 @@ void fused_backward(const FusedPlan<T>& plan, const Node<T>& node, const T* kept
   const Arena::Mark mark = recording.arena.mark();
   prepare_spread(plan, recording, sources);
   prepare_spread(plan, recording, targets);
+  T* again = nullptr;
+  if (computes_again<P>(plan)) again = memory_for_piece(plan, P::kept_below, recording);
   const std::uint64_t active = plan.active;
-  FusedRun<T> run(plan);
+  FusedRun<T> run(plan, again != nullptr);
   do {
     begin_run(plan, run, sources);
     const std::uint64_t assigned = begin_run(plan, run, targets);
@@ -209,6 +240,11 @@ void fused_backward(const FusedPlan<T>& plan, const Node<T>& node, const T* kept
     const FusedCursors<P::leaves, T> to(targets);
     const T *const y = node.value + run.begin(), *const y_bar = node.grad + run.begin();
     const Index size = run.size();
+    if (again != nullptr) {
+      T* const values = again + in_tiles<X>(size);
+      forward_in_run<P, X>(sources, size, again, values);
+      kept = values;
+    }
     for (Index i = 0; i < size; i += width) {
       X slots[std::size_t{P::leaves}], adjoints[std::size_t{P::leaves}]{}, at_y, bar;
       unrolled<P::leaves>([&](int k)
@@ -258,7 +294,8 @@ Tensor<T> record_fused(const FusedOperands<T>& operands) {
   Node<T>& node = append_fused_node(operands, plan, P::operations);
   T* kept = nullptr;
   if constexpr (P::kept_below > 0) {
-    if (node.grad != nullptr) kept = memory_to_keep(plan, P::kept_below, recording);
+    if (node.grad != nullptr && !computes_again<P>(plan))
+      kept = memory_to_keep(plan, P::kept_below, recording);
   }
   if (node.shape.size() > 0) fused_forward<P, X>(plan, node.value, kept, recording);
   if (node.grad != nullptr) {

@@ -131,17 +131,21 @@ struct FusedPlan {
   }
 };
 
-/// The run that a kernel is at.
+/// The run that a kernel is at, or a piece of it.
 template <class T>
 class FusedRun {
  public:
-  explicit FusedRun(const FusedPlan<T>& plan) : plan_(plan) {}
+  static constexpr Index piece = 512;
 
-  Index size() const { return plan_.size[0] * lines(); }
+  explicit FusedRun(const FusedPlan<T>& plan, bool in_pieces = false)
+      : plan_(plan), most_(in_pieces ? std::min(piece, plan.size[0]) : plan.size[0]) {}
+
+  Index size() const { return std::min(most_, plan_.size[0] - first_) * lines(); }
   /// Where the result begins, and where an operand.
   Index begin() const { return begin_; }
   Index begin(const FusedOperand<T>& x) const {
-    return x.stride[1] * at_[0] + x.stride[2] * at_[1] + x.stride[3] * at_[2];
+    return x.stride[0] * first_ + x.stride[1] * at_[0] + x.stride[2] * at_[1] +
+           x.stride[3] * at_[2];
   }
   /// How an operand lies in runs: one number for all of it, or like the result; else it is spread
   /// out.
@@ -164,6 +168,9 @@ class FusedRun {
   /// False behind the last run.
   [[gnu::noinline]] bool next() {
     begin_ += size();
+    first_ += most_;
+    if (first_ < plan_.size[0]) return true;
+    first_ = 0;
     at_[0] += plan_.group;
     for (std::size_t d = 1; at_[d - 1] >= plan_.size[d]; ++d) {
       if (d == 3) return false;
@@ -177,6 +184,8 @@ class FusedRun {
   Index lines() const { return std::min(plan_.group, plan_.size[1] - at_[0]); }
 
   const FusedPlan<T>& plan_;
+  Index most_;
+  Index first_ = 0;
   std::array<Index, 3> at_{};
   Index begin_ = 0;
 };
