@@ -95,8 +95,8 @@ template <class T, int W>
   const T shift = T(std::numeric_limits<T>::digits * 0.69314718055994530942);
   return y - select(is_small, Tile<T, W>(shift), Tile<T, W>(T(0)));
 }
-/// 2^k p + (2^k - 1), of halves, as 2^k itself may overflow.  Eigen's gives up digits far from 0, with
-/// AVX-512 before version 5 all of them.
+/// 2^k p + (2^k - 1), of halves, as 2^k itself may overflow.  Eigen's loses digits far from 0, and is
+/// infinite from 88.376 on with AVX-512 before version 5.
 template <int W>
 [[gnu::always_inline]] inline Tile<float, W> expm1(const Tile<float, W>& x) {
   const float low = -17.4f, high = 88.72283f, infinity = std::numeric_limits<float>::infinity();
