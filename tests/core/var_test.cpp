@@ -229,15 +229,20 @@ template <class S>
 S rare_functions(const S& x, const S& y) {
   using std::fdim;
   using std::fma;
+  using std::frexp;
   using std::hypot;
   using std::ldexp;
+  using std::modf;
   using std::nearbyint;
   using std::rint;
   using std::scalbn;
   using std::tgamma;
   S sum = fma(x, y, S(1)) + fdim(x, y) + hypot(x, y, S(2)) + ldexp(x, 3) + scalbn(y, -1);
   sum += tgamma(x + 1) * rint(10 * y) + nearbyint(y) * x;
-  return sum;
+  int exponent;
+  S whole;
+  sum += frexp(x * y, &exponent) + 2 * modf(5 * y - 1.5, &whole);
+  return sum + exponent * whole;
 }
 
 template <class It>
@@ -283,12 +288,13 @@ TEST_CASE("var: generic numeric code with seldom used functions") {
   const double root = std::sqrt(9 + 1.8 * 1.8 + 4);
   CHECK(sum.value() == rare_functions(3.0, 1.8));
   CHECK(sum.value() ==
-        Approx((3 * 1.8 + 1) + 1.2 + root + 24 + 0.9 + 6 * 18 + 2 * 3).epsilon(1e-14));
+        Approx((3 * 1.8 + 1) + 1.2 + root + 24 + 0.9 + 6 * 18 + 2 * 3 + 0.675 + 1 + 3 * 7)
+            .epsilon(1e-14));  // 5.4 = 0.675 2^3,  7.5 = 7 + 0.5
   tape.backward(sum);
   // Gamma'(4) = 3! (1 + 1/2 + 1/3 - Euler's constant)
   const double gamma_slope = 6 * (11 / 6.0 - 0.57721566490153286061);
-  CHECK(x.grad() == Approx(1.8 + 1 + 3 / root + 8 + 18 * gamma_slope + 2).epsilon(1e-14));
-  CHECK(y.grad() == Approx(3 - 1 + 1.8 / root + 0.5).epsilon(1e-14));
+  CHECK(x.grad() == Approx(1.8 + 1 + 3 / root + 8 + 18 * gamma_slope + 2 + 1.8 / 8).epsilon(1e-14));
+  CHECK(y.grad() == Approx(3 - 1 + 1.8 / root + 0.5 + 3.0 / 8 + 2 * 5).epsilon(1e-14));
 
   // numbers and formulas among the operands
   const Var mixed = fma(2, x * y, 1.0f) + hypot(x, 6, 2.0) + fdim(5, x) + fma(x, 2.0, y) +
@@ -298,4 +304,21 @@ TEST_CASE("var: generic numeric code with seldom used functions") {
   const double slope = 2 * (1.5 - 0.57721566490153286061);
   CHECK(x.grad() == Approx(3.6 + 3 / 7.0 - 1 + 2 + 3 / 7.0 + slope + 3.6).epsilon(1e-14));
   CHECK(y.grad() == Approx(6 + 1 - 6 / 7.0 + 6).epsilon(1e-14));
+}
+
+TEST_CASE("var: parts of numbers that have none") {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  Tape<double> tape;
+  int exponent = 5;
+  Var<double> whole;
+  const Var huge = tape.variable(-infinity), zero = tape.variable(0.0);
+  CHECK(modf(huge, &whole).value() == 0);
+  CHECK(whole.value() == -infinity);
+  CHECK(Var(frexp(huge, &exponent)).value() == -infinity);
+  CHECK(exponent == 0);
+  exponent = 5;
+  CHECK(Var(frexp(zero, &exponent)).value() == 0);
+  CHECK(exponent == 0);
+  CHECK(std::isnan(Var(frexp(0 * huge, &exponent)).value()));
+  CHECK(std::isnan(modf(0 * huge, &whole).value()));
 }

@@ -99,6 +99,16 @@ TEST_CASE("dual: compound assignment, comparison, streaming") {
   CHECK(x.tangent() == 1.5);
 }
 
+TEST_CASE("dual: parts of numbers") {
+  int exponent = 0;
+  D whole;
+  const D x(-5.5, 3.0), fraction = modf(x, &whole), mantissa = frexp(x, &exponent);
+  CHECK((whole == -5 && fraction == -0.5 && mantissa == -0.6875 && exponent == 3));
+  CHECK(whole.tangent() == 0);
+  CHECK(fraction.tangent() == 3);
+  CHECK(mantissa.tangent() == 3.0 / 8);
+}
+
 TEST_CASE("dual: the branch not taken and tangents of zero contribute exactly 0") {
   const D zero(0.0, 1.0), x(3.0, 1.0), still(0.0);
   CHECK(slope(where(zero > 0, sqrt(zero), x)) == 1);

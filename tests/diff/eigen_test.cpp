@@ -284,6 +284,9 @@ TEST_CASE("eigen: limits, classification, streaming, comparison") {
   CHECK(isnan(bad));
   CHECK_FALSE(isinf(x));
   CHECK(isinf(x / 0.0));
+  CHECK((isnormal(x) && !isnormal(0 * x) && signbit(-x) && !signbit(x)));
+  CHECK((ilogb(9 * x) == 3 && lround(2.5 * x) == 3 && llround(-2.5 * x) == -3));
+  CHECK((lrint(2.5 * x) == 2 && llrint(3.5 * x) == 4 && lround(Dual<double>(0.5, 1)) == 1));
   MatrixXv m = variables(tape, numbers(2, 2, 1));
   CHECK(m.allFinite());
   CHECK_FALSE((m * bad).allFinite());

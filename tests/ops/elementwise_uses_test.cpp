@@ -253,6 +253,8 @@ TEST_CASE("elementwise: among numbers") {
 TEST_CASE("elementwise: the functions' other names") {
   Tape<double> tape;
   const Var a = tape.variable(-1.5), b = tape.variable(0.75);
+  int n = 7;
+  Var<double> whole;
   struct OtherName {
     const char* name;
     Var<double> result, expected;
@@ -261,7 +263,9 @@ TEST_CASE("elementwise: the functions' other names") {
                                    {"fmax", fmax(a, b), max(a, b)},
                                    {"fmin", fmin(a, b), min(a, b)},
                                    {"nearbyint", nearbyint(a) * b, rint(a) * b},
-                                   {"scalbn", scalbn(a, 5), ldexp(a, 5)}};
+                                   {"scalbn", scalbn(a, 5), ldexp(a, 5)},
+                                   {"frexp", frexp(a, &n), 0.5 * a},
+                                   {"modf", modf(a, &whole), a + 1}};
   for (const auto& [name, result, expected] : other_names) {
     INFO(name);
     CHECK(result.value() == expected.value());
@@ -272,6 +276,9 @@ TEST_CASE("elementwise: the functions' other names") {
     CHECK(slopes[0] == a.grad());
     CHECK(slopes[1] == b.grad());
   }
+  CHECK(n == 1);
+  CHECK(whole.value() == -1);
+  CHECK(whole.is_constant());
 }
 
 TEST_CASE("elementwise: long double to its own last places") {

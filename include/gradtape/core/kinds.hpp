@@ -94,6 +94,10 @@ concept Entity = detail::kind_of<X>
 template <class X>
 concept ScalarEntity = detail::kind_of<X>
 == detail::Kind::scalar;
+/// A scalar or a dual number: one number, and its derivatives.
+template <class X>
+concept DifferentiatedNumber = ScalarEntity<X> || detail::kind_of<X>
+== detail::Kind::dual;
 /// A `Tensor`, a `Parameter`, or an expression with one of these in it.
 template <class X>
 concept TensorEntity = detail::kind_of<X>

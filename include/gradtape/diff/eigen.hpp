@@ -13,21 +13,45 @@ namespace gradtape {
 
 ///@{
 /// What generic code asks of a number: of the value alone, whatever the derivatives are.
-template <class X>
-requires(ScalarEntity<X> || detail::kind_of<X> == detail::Kind::dual) bool isfinite(const X& x) {
+template <DifferentiatedNumber X>
+bool isfinite(const X& x) {
   return std::isfinite(detail::primal(x.value()));
 }
-template <class X>
-requires(ScalarEntity<X> || detail::kind_of<X> == detail::Kind::dual) bool isnan(const X& x) {
+template <DifferentiatedNumber X>
+bool isnan(const X& x) {
   return std::isnan(detail::primal(x.value()));
 }
-template <class X>
-requires(ScalarEntity<X> || detail::kind_of<X> == detail::Kind::dual) bool isinf(const X& x) {
+template <DifferentiatedNumber X>
+bool isinf(const X& x) {
   return std::isinf(detail::primal(x.value()));
 }
-template <class X>
-requires(ScalarEntity<X> || detail::kind_of<X> == detail::Kind::dual) bool signbit(const X& x) {
+template <DifferentiatedNumber X>
+bool isnormal(const X& x) {
+  return std::isnormal(detail::primal(x.value()));
+}
+template <DifferentiatedNumber X>
+bool signbit(const X& x) {
   return std::signbit(detail::primal(x.value()));
+}
+template <DifferentiatedNumber X>
+int ilogb(const X& x) {
+  return std::ilogb(detail::primal(x.value()));
+}
+template <DifferentiatedNumber X>
+long lround(const X& x) {
+  return std::lround(detail::primal(x.value()));
+}
+template <DifferentiatedNumber X>
+long long llround(const X& x) {
+  return std::llround(detail::primal(x.value()));
+}
+template <DifferentiatedNumber X>
+long lrint(const X& x) {
+  return std::lrint(detail::primal(x.value()));
+}
+template <DifferentiatedNumber X>
+long long llrint(const X& x) {
+  return std::llrint(detail::primal(x.value()));
 }
 ///@}
 

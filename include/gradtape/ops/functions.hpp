@@ -358,5 +358,14 @@ template <Entity A>
 [[gnu::always_inline]] inline auto scalbn(const A& x, int n) {
   return ldexp(x, n);
 }
+/// y = x 2^-n with 1/2 <= |y| < 1 and a whole number n,  x_bar += y_bar 2^-n.  For 0, infinities and
+/// NaN y is x, and n 0.
+template <DifferentiatedNumber A>
+auto frexp(const A& x, int* n) {
+  const auto value = detail::primal(x.value());
+  *n = 0;
+  if (std::isfinite(value)) static_cast<void>(std::frexp(value, n));
+  return ldexp(x, -*n);
+}
 
 }  // namespace gradtape

@@ -243,6 +243,14 @@ template <Entity A>
 [[gnu::always_inline]] inline auto nearbyint(const A& x) {
   return detail::apply<op::Rint>(x);
 }
+/// y = x - *whole,  x_bar += y_bar,  where *whole is x rounded towards zero, a constant.  For an
+/// infinity y is 0, a constant.
+template <DifferentiatedNumber A, DifferentiatedNumber S>
+S modf(const A& x, S* whole) {
+  *whole = trunc(x);
+  if (std::isinf(detail::primal(x.value()))) return S(0);
+  return x - *whole;
+}
 /// \copydoc gradtape::op::Max
 template <class A, class B>
 requires Operands<A, B>
