@@ -2,7 +2,8 @@
 /// \file
 /// Which line of a program an operation was written in: return addresses are kept while tracing,
 /// each stack once, and the program `addr2line` (GNU binutils) tells their lines only when an error
-/// asks for one.  Without what that takes there is no line: debug information (`-g`), addr2line,
+/// asks for one.  Without what that takes there is no line: debug information (`-g`; of clang
+/// `-gdwarf-4`, as addr2line 2.40 does not find inlined functions in its version 5), addr2line,
 /// `timeout` (GNU coreutils), GNU's C library.
 
 #include <algorithm>

@@ -20,7 +20,8 @@ namespace gradtape {
 struct TraceOptions {
   /// Whether errors name the line of the program that recorded the operation.  Each operation then
   /// costs some microseconds and each error up to twenty seconds; it takes a program compiled with
-  /// `-g`, on a system with GNU's addr2line and timeout, and is left out where it cannot be found.
+  /// `-g` (by clang with optimisation: `-gdwarf-4`), on a system with GNU's addr2line and timeout,
+  /// and is left out where it cannot be found.
   bool lines = false;
 };
 
