@@ -1196,12 +1196,12 @@ def argument(x):
 
 
 def format_row(op, args, value, partials, note):
-    def three(numbers):
-        return "{" + ", ".join([*map(literal, numbers), *["0"] * (3 - op.arity)]) + "}"
+    def braced(numbers):
+        return "{" + ", ".join(map(literal, numbers)) + "}"
 
     comment = f"({', '.join(map(argument, args))}){decimal(value)}" + (f"  {note}" if note else "")
-    return (f'{{"{op.name}", {op.arity}, {three(args)}, {literal(to_double(value))}, '
-            f"{three([to_double(p) for p in partials])}}}, // {comment}")
+    return (f'{{"{op.name}", {op.arity}, {braced(args)}, {literal(to_double(value))}, '
+            f"{braced([to_double(p) for p in partials])}}}, // {comment}")
 
 
 HEAD = """\
