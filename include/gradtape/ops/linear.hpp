@@ -18,19 +18,19 @@ auto linear(const W& weight, const X& x, const B& bias) {
   auto& recording = detail::common_recording("linear", weight, x, bias);
   const Tensor<T> w = detail::on(recording, weight), in = detail::on(recording, x),
                   b = detail::on(recording, bias);
-  const Shape s = w.shape(), from = in.shape();
+  const Shape &s = w.shape(), &from = in.shape();
   if (s.rank() > 2 || s[1] != from[0]) {
     detail::fail<ShapeError>("linear: ", detail::Factor<T>{w}.describe("the weight"), ", ",
                              detail::Factor<T>{in}.describe("x"), ": columns of the weight (", s[1],
                              ") must equal rows of x (", from[0], ")");
   }
-  if (b.shape().with_rank(Shape::max_rank) != Shape{s[0]}.with_rank(Shape::max_rank)) {
+  if (b.rows() != s[0] || b.columns() != 1) {
     detail::fail<ShapeError>("linear: ", detail::Factor<T>{b}.describe("the bias"), ", ",
                              detail::Factor<T>{w}.describe("the weight"),
                              ": the bias must be a vector of the weight's rows (", s[0], ")");
   }
   const Index m = s[0], k = s[1], n = from.columns();
-  const Shape shape = from.with(0, m).with_rank(std::max(from.rank(), 1));
+  const Shape shape = from.with(0, m);
   return record(
       "linear", shape, {w, in, b},
       [&](MatrixMap<T> y) {
@@ -53,12 +53,13 @@ auto linear(const W& weight, const X& x, const B& bias) {
           detail::multiply<T>(data, detail::Matrix<T>{w.data(), m, k}.transpose(), y_bar, first);
         }
         if (const Adjoint<T> b_bar = adjoint(b); b_bar.is_needed()) {
-          T* const sum = b_bar.accumulator().data();
+          const auto [data, first] = b_bar.target();
           if (m == 1) {
-            sum[0] += detail::ConstVectorMap<T>(y_bar.data, n).sum();
-            return;
+            const T sum = detail::ConstVectorMap<T>(y_bar.data, n).sum();
+            data[0] = first ? sum : data[0] + sum;
+          } else {
+            detail::add_columns(data, y_bar.data, m, n, first);
           }
-          detail::add_columns(sum, y_bar.data, m, n);
         }
       });
 }

@@ -302,6 +302,10 @@ void set_unpacked_product(T* c, const Matrix<T>& a, const Matrix<T>& b, bool ass
   const Index m = a.rows, k = a.columns, n = b.columns;
   const auto write = [](const auto& x, T* to) __attribute__((always_inline)) { store(x, to); };
   Index i = 0;
+  if (n == 1) {
+    for (; i + lanes <= m; i += lanes)
+      set_rows<lanes, 1>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write);
+  }
   for (; i + 3 * lanes <= m; i += 3 * lanes)
     set_rows<3 * lanes, 4>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write);
   for (; i + lanes <= m; i += lanes)
@@ -341,9 +345,29 @@ void for_each_block(Index m, Index n, F f) {
   }
 }
 
+/// y = f x, or y += f x.
+template <class T>
+void multiply_vector(T* y, const T* x, Index m, const T& f, bool assign) {
+  const auto set = [&]<class X>(X a, Index i) __attribute__((always_inline)) {
+    load(a, x + i);
+    a = a * f;
+    if (!assign) {
+      X before;
+      load(before, y + i);
+      a = before + a;
+    }
+    store(a, y + i);
+  };
+  using X = RegisterOf<T>;
+  Index i = 0;
+  for (; i + lane_count<X> <= m; i += lane_count<X>) set(X(), i);
+  for (; i < m; ++i) set(T(), i);
+}
+
 /// C = a b^T, or C += a b^T, with a column a of m elements.
 template <class T>
 void multiply_vectors(T* c, const T* a, Index m, const T* b, Index b_stride, Index n, bool assign) {
+  if (n == 1) return multiply_vector(c, a, m, *b, assign);
   for_each_block<T>(m, n, [=]<class X>(X x, Index i, Index first, Index last) {
     load(x, a + i);
     for (Index j = first; j < last; ++j) {
@@ -358,11 +382,17 @@ void multiply_vectors(T* c, const T* a, Index m, const T* b, Index b_stride, Ind
   });
 }
 
-/// s += A 1:  the sum of the columns.
+/// s = A 1, or s += A 1:  the sum of the columns.
 template <class T>
-void add_columns(T* sum, const T* a, Index m, Index n) {
+void add_columns(T* sum, const T* a, Index m, Index n, bool assign) {
+  if (n == 1) return multiply_vector(sum, a, m, T(1), assign);
+  if (assign && n == 0) std::fill_n(sum, m, T(0));
   for_each_block<T>(m, n, [=]<class X>(X s, Index i, Index first, Index last) {
-    load(s, sum + i);
+    if (assign && first == 0) {
+      s = X(T(0));
+    } else {
+      load(s, sum + i);
+    }
     for (Index j = first; j < last; ++j) {
       X x;
       load(x, a + i + j * m);
@@ -370,6 +400,23 @@ void add_columns(T* sum, const T* a, Index m, Index n) {
     }
     store(s, sum + i);
   });
+}
+
+/// sum_i x_i y_i
+template <class T>
+T inner_product(const T* x, const T* y, Index n) {
+  using X = RegisterOf<T>;
+  X sum(T(0));
+  Index i = 0;
+  for (; i + lane_count<X> <= n; i += lane_count<X>) {
+    X a, b;
+    load(a, x + i);
+    load(b, y + i);
+    sum = sum + a * b;
+  }
+  T total = sum_of(sum);
+  for (; i < n; ++i) total += x[i] * y[i];
+  return total;
 }
 
 /// C += A B of a few elements.
@@ -405,6 +452,11 @@ void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign,
     if (!a.transposed && a.columns > 0 && a.rows >= lanes && (a.columns <= 64 || b.columns <= 4) &&
         a.columns * b.columns <= 8192 && (b.columns > 1 || a.columns <= 4))
       return set_unpacked_product(c, a, b, assign);
+  }
+  if (a.rows == 1 && b.columns == 1 && a.columns <= 64) {
+    const T y = inner_product(a.data, b.data, a.columns);
+    c[0] = assign ? y : T(c[0] + y);
+    return;
   }
   if (assign) std::fill_n(c, a.rows * b.columns, T(0));
   if (a.columns == 0) return;
