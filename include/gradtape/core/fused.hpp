@@ -77,11 +77,12 @@ struct FusedTarget {
   }
 };
 
-/// Where the operands are in a run, in local variables: a kernel stores to memory, and anything that
+/// Where the operands are in a run.  A kernel takes a copy, as it stores to memory: anything that
 /// others know the address of would be loaded again for every tile.
 template <int n, class T>
 class FusedCursors {
  public:
+  /// In the run that was begun last.
   template <class Place>
   explicit FusedCursors(const Place* places) {
     unrolled<n>([&](int k) __attribute__((always_inline)) {
@@ -89,9 +90,21 @@ class FusedCursors {
       step_[k] = places[k].step;
     });
   }
+  /// In the only run of a plan of tensors of one shape.
+  template <class Place>
+  static FusedCursors of_tensors(const Place& place) {
+    FusedCursors cursors;
+    unrolled<n>([&](int k) __attribute__((always_inline)) {
+      cursors.at_[k] = place(k);
+      cursors.step_[k] = 1;
+    });
+    return cursors;
+  }
   [[gnu::always_inline]] T* at(int k, Index i) const { return at_[k] + i * step_[k]; }
 
  private:
+  FusedCursors() = default;
+
   T* at_[std::size_t{n}];
   Index step_[std::size_t{n}];
 };
@@ -182,7 +195,8 @@ bool computes_again(const FusedPlan<T>& plan) {
 
 /// y = formula(operands) in a run; writes the values to keep, unless there is no memory for them.
 template <class P, class X, class T>
-[[gnu::noinline]] void forward_in_run(const FusedSource<T>* sources, Index size, T* y, T* kept) {
+[[gnu::noinline]] void forward_in_run(const FusedCursors<P::leaves, const T>& sources, Index size,
+                                      T* y, T* kept) {
   constexpr Index width = lane_count<X>;
   const FusedCursors<P::leaves, const T> from(sources);
   for (Index i = 0; i < size; i += width) {
@@ -202,69 +216,99 @@ template <class P, class X, class T>
 /// y = formula(operands); writes the values to keep, unless there is no memory for them.
 template <class P, class X, class T>
 void fused_forward(const FusedPlan<T>& plan, T* y, T* kept, Recording<T>& recording) {
+  using Cursors = FusedCursors<P::leaves, const T>;
+  if (plan.is_of_tensors) {
+    return forward_in_run<P, X>(
+        Cursors::of_tensors([&](int k) { return plan.operand[k].node->value; }), plan.size[0], y,
+        kept);
+  }
   FusedSource<T> sources[std::size_t{P::leaves}];
   const Arena::Mark mark = recording.arena.mark();
   prepare_spread(plan, recording, sources);
   FusedRun<T> run(plan);
   do {
     begin_run(plan, run, sources);
-    forward_in_run<P, X>(sources, run.size(), y + run.begin(), kept);
+    forward_in_run<P, X>(Cursors(sources), run.size(), y + run.begin(), kept);
     if (kept != nullptr) kept += P::kept_below * in_tiles<X>(run.size());
   } while (run.next());
   recording.arena.rewind(mark);
 }
 
-/// operand_bar += y_bar dy/d operand, for all operands that need it.  An adjoint of exactly zero
-/// contributes exactly zero, also where a derivative is infinite.  Without values kept they are
+/// operand_bar += y_bar dy/d operand in a run, for the active operands; those assigned get their
+/// first contribution.  An adjoint of exactly zero contributes exactly zero, also where a derivative
+/// is infinite.
+template <class P, class X, class T>
+[[gnu::noinline]] void backward_in_run(const FusedCursors<P::leaves, const T>& sources,
+                                       const FusedCursors<P::leaves, T>& targets, Index size,
+                                       const T* y, const T* y_bar, const T* kept,
+                                       std::uint64_t active, std::uint64_t assigned) {
+  constexpr Index width = lane_count<X>;
+  const FusedCursors<P::leaves, const T> from(sources);
+  const FusedCursors<P::leaves, T> to(targets);
+  T end[std::size_t{width}];
+  for (Index i = 0; i < size; i += width) {
+    X slots[std::size_t{P::leaves}], adjoints[std::size_t{P::leaves}]{}, at_y, bar;
+    unrolled<P::leaves>([&](int k)
+                            __attribute__((always_inline)) { load(slots[k], from.at(k, i)); });
+    load(at_y, y + i);
+    load(bar, size - i < width ? copy_first<X>(y_bar + i, size - i, end) : y_bar + i);
+    Lane<P, 0, 0, X>(slots, kept, at_y).push(bar, nonzero(bar), active, adjoints);
+    kept += P::kept_below * width;
+    // one after the other, as several operands may be the same tensor
+    unrolled<P::leaves>([&](int k) __attribute__((always_inline)) {
+      if ((active >> k & 1) == 0) return;
+      T* const target = to.at(k, i);
+      if ((assigned >> k & 1) == 0) {
+        X sum;
+        load(sum, target);
+        adjoints[k] = sum + adjoints[k];
+      }
+      store(adjoints[k], target);
+    });
+  }
+}
+
+/// operand_bar += y_bar dy/d operand, for all operands that need it.  Without values kept they are
 /// computed again, piece by piece, in memory that the processor has at hand.
 template <class P, class X, class T>
 void fused_backward(const FusedPlan<T>& plan, const Node<T>& node, const T* kept,
                     Recording<T>& recording) {
-  constexpr Index width = lane_count<X>;
+  using From = FusedCursors<P::leaves, const T>;
+  using To = FusedCursors<P::leaves, T>;
+  const bool again = computes_again<P>(plan);
+  if (plan.is_of_tensors && !again) {
+    std::uint64_t assigned = 0;
+    const To to = To::of_tensors([&](int k) -> T* {
+      if (!plan.is_active(k)) return nullptr;
+      const auto [data, first] = gradient_target(*plan.operand[k].node, recording);
+      if (first) assigned |= std::uint64_t{1} << k;
+      return data;
+    });
+    return backward_in_run<P, X>(
+        From::of_tensors([&](int k) { return plan.operand[k].node->value; }), to, plan.size[0],
+        node.value, node.grad, kept, plan.active, assigned);
+  }
   FusedSource<T> sources[std::size_t{P::leaves}];
   FusedTarget<T> targets[std::size_t{P::leaves}];
-  T end[std::size_t{width}];
   begin_backward(plan, recording, targets);
   if (node.shape.size() == 0) return;  // nothing but zeros, and no run to begin with
   const Arena::Mark mark = recording.arena.mark();
   prepare_spread(plan, recording, sources);
   prepare_spread(plan, recording, targets);
-  T* again = nullptr;
-  if (computes_again<P>(plan)) again = memory_for_piece(plan, P::kept_below, recording);
-  const std::uint64_t active = plan.active;
-  FusedRun<T> run(plan, again != nullptr);
+  T* const values = again ? memory_for_piece(plan, P::kept_below, recording) : nullptr;
+  FusedRun<T> run(plan, again);
   do {
     begin_run(plan, run, sources);
     const std::uint64_t assigned = begin_run(plan, run, targets);
-    const FusedCursors<P::leaves, const T> from(sources);
-    const FusedCursors<P::leaves, T> to(targets);
-    const T *const y = node.value + run.begin(), *const y_bar = node.grad + run.begin();
+    const From from(sources);
     const Index size = run.size();
-    if (again != nullptr) {
-      T* const values = again + in_tiles<X>(size);
-      forward_in_run<P, X>(sources, size, again, values);
-      kept = values;
+    if (again) {
+      kept = values + in_tiles<X>(size);
+      forward_in_run<P, X>(from, size, values, values + in_tiles<X>(size));
     }
-    for (Index i = 0; i < size; i += width) {
-      X slots[std::size_t{P::leaves}], adjoints[std::size_t{P::leaves}]{}, at_y, bar;
-      unrolled<P::leaves>([&](int k)
-                              __attribute__((always_inline)) { load(slots[k], from.at(k, i)); });
-      load(at_y, y + i);
-      load(bar, size - i < width ? copy_first<X>(y_bar + i, size - i, end) : y_bar + i);
-      Lane<P, 0, 0, X>(slots, kept, at_y).push(bar, nonzero(bar), active, adjoints);
-      kept += P::kept_below * width;
-      // one after the other, as several operands may be the same tensor
-      unrolled<P::leaves>([&](int k) __attribute__((always_inline)) {
-        if ((active >> k & 1) == 0) return;
-        T* const target = to.at(k, i);
-        if ((assigned >> k & 1) == 0) {
-          X sum;
-          load(sum, target);
-          adjoints[k] = sum + adjoints[k];
-        }
-        store(adjoints[k], target);
-      });
-    }
+    backward_in_run<P, X>(from, To(targets), size, node.value + run.begin(),
+                          node.grad + run.begin(), kept, plan.active, assigned);
+    kept += P::kept_below * in_tiles<X>(size);
     end_run(plan, run, targets);
   } while (run.next());
   end_backward(plan, recording, targets);

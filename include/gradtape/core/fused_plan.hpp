@@ -63,7 +63,8 @@ struct FusedPlan {
   /// Runs are `size[0] * group` elements: where columns are short, several are taken together, and
   /// operands that do not lie like the result are copied for it.
   Index group = 1;
-  std::uint64_t active = 0;  // operands that need a gradient
+  bool is_of_tensors = false;  // of one shape, no numbers: a single run through all of them
+  std::uint64_t active = 0;    // operands that need a gradient
 
   /// `live` are the operands that the formula depends on differentiably.
   /// \throws ShapeError if the operands do not broadcast.
@@ -86,8 +87,10 @@ struct FusedPlan {
   /// Whether tensors of one shape, and numbers, are all there is: then it is one run.
   bool is_of_one_shape() {
     const Node<T>* first = nullptr;
+    bool has_numbers = false;
     for (int k = 0; k < count; ++k) {
       const Node<T>* const x = operand[k].node;
+      has_numbers = has_numbers || x == nullptr;
       if (x == nullptr) continue;
       if (first == nullptr) first = x;
       if (!(x->shape == first->shape)) return false;
@@ -95,6 +98,7 @@ struct FusedPlan {
     }
     if (first != nullptr) shape = first->shape;
     size[0] = shape.size();
+    is_of_tensors = !has_numbers;
     return true;
   }
 
