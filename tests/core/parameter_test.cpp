@@ -166,7 +166,6 @@ TEST_CASE("parameter: names in error texts, also after a change of the name") {
   Tensor t = tape.parameter(w);
   w.set_name("w");
   Tensor x = tape.full(Shape{5, 2}, 1.0);
-  CHECK_THROWS_WITH(matmul(t, x), ContainsSubstring("the first name of this parameter") &&
-                                      ContainsSubstring("[3, 4]"));
+  CHECK_THROWS_WITH(matmul(t, x), ContainsSubstring("w is [3, 4]") && ContainsSubstring("[5, 2]"));
   CHECK_THROWS_WITH(matmul(w, x), ContainsSubstring("w is [3, 4]") && ContainsSubstring("[5, 2]"));
 }

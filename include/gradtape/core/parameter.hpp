@@ -116,7 +116,8 @@ class ParameterState {
 
   /// The gradient's memory, without a look at what of it is defined.
   T* gradient_memory() {
-    if (grad_.get() == nullptr) grad_ = TensorMemory<T>(shape.size());
+    if (grad_.get() == nullptr) [[unlikely]]
+      allocate_gradient();
     return grad_.get();
   }
 
@@ -155,7 +156,9 @@ class ParameterState {
   /// What of the gradient's memory holds contributions.
   enum class Extent { none, columns, dense };
 
-  void fill_untouched(T* grad) {
+  [[gnu::cold, gnu::noinline]] void allocate_gradient() { grad_ = TensorMemory<T>(shape.size()); }
+
+  [[gnu::noinline]] void fill_untouched(T* grad) {
     for (Index j = 0; j < shape.columns(); ++j) {
       if (!touched_.contains(j))
         std::uninitialized_fill_n(grad + j * shape.rows(), shape.rows(), T(0));
@@ -232,7 +235,7 @@ class Parameter {
 
   /// Its label in drawings and error texts; files name parameters by the model's members instead.
   const std::string& name() const { return state().name; }
-  /// Changes the label, of recordings from then on.
+  /// Changes the label, also of recordings that differentiate it.
   void set_name(std::string name) { state().name = std::move(name); }
 
  private:

@@ -61,6 +61,11 @@ struct Node {
   std::uint32_t operations = 0;    // of an element-wise formula; 0: not element-wise
   std::uint32_t sweep = 0;         // the last sweep in which a contribution to `grad` arrived
   std::uint32_t call_site = 0;     // see `Tracer::call_site`
+
+  /// The name given to it, or that of the parameter which it is.
+  std::string_view label() const {
+    return name.empty() && parameter != nullptr ? std::string_view(parameter->name) : name;
+  }
 };
 
 /// Where something stands on a tape, and the epoch of the tape when it was recorded: one word, so
@@ -257,7 +262,8 @@ class Recording {
 
   [[gnu::cold]] std::string describe_node(std::size_t index) const {
     const Node<T>& node = *nodes[index];
-    return concat(node.name.empty() ? concat("tensor #", index) : concat("'", node.name, "'"), " (",
+    const std::string_view name = node.label();
+    return concat(name.empty() ? concat("tensor #", index) : concat("'", name, "'"), " (",
                   node.operation, ", ", to_string(node.shape), ")");
   }
 

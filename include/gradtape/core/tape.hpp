@@ -141,10 +141,10 @@ class Tape : detail::Recording<T> {
   Tensor<T> leaf(std::string_view operation, const Shape& shape, bool needs_grad,
                  std::string_view name);
   template <class Derived>
-  Tensor<T> leaf_from(const char* operation, const Eigen::DenseBase<Derived>& value,
+  Tensor<T> leaf_from(std::string_view operation, const Eigen::DenseBase<Derived>& value,
                       bool needs_grad, std::string_view name);
   template <class Values>
-  Tensor<T> leaf_from(const char* operation, const Shape& shape, const Values& values,
+  Tensor<T> leaf_from(std::string_view operation, const Shape& shape, const Values& values,
                       bool needs_grad, std::string_view name);
 };
 

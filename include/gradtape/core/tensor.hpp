@@ -241,7 +241,7 @@ Tensor<T> Tape<T>::leaf(std::string_view operation, const Shape& shape, bool nee
 
 template <class T>
 template <class Derived>
-Tensor<T> Tape<T>::leaf_from(const char* operation, const Eigen::DenseBase<Derived>& value,
+Tensor<T> Tape<T>::leaf_from(std::string_view operation, const Eigen::DenseBase<Derived>& value,
                              bool needs_grad, std::string_view name) {
   const Tensor<T> x = leaf(operation, shape_of(value), needs_grad, name);
   T* data = this->nodes.back()->value;
@@ -257,7 +257,7 @@ Tensor<T> Tape<T>::leaf_from(const char* operation, const Eigen::DenseBase<Deriv
 
 template <class T>
 template <class Values>
-Tensor<T> Tape<T>::leaf_from(const char* operation, const Shape& shape, const Values& values,
+Tensor<T> Tape<T>::leaf_from(std::string_view operation, const Shape& shape, const Values& values,
                              bool needs_grad, std::string_view name) {
   const auto count = static_cast<Index>(std::size(values));
   if (count != shape.size()) {
@@ -301,8 +301,11 @@ template <class T>
 Tensor<T> Tape<T>::parameter(const Parameter<T>& parameter) {
   detail::ParameterState<T>& state = parameter.state();
   detail::Node<T>& node = this->append_node("parameter", state.shape, state.value.get(), nullptr);
-  if (this->paused == 0) node.parameter = &state;
-  node.name = this->keep_text(state.name);
+  if (this->paused == 0) {
+    node.parameter = &state;
+  } else {
+    node.name = this->keep_text(state.name);
+  }
   return detail::TensorHandle<T>::make(*this, node);
 }
 

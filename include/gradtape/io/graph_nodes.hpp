@@ -219,8 +219,8 @@ class GraphBuilder {
     }
     GraphNode node;
     node.id = concat("t", i);
-    node.is_named = !tensor.name.empty();
-    node.name = node.is_named ? std::string(tensor.name) : concat("tensor #", i);
+    node.is_named = !tensor.label().empty();
+    node.name = node.is_named ? std::string(tensor.label()) : concat("tensor #", i);
     node.operation = tensor.operation;
     node.shape = to_string(tensor.shape);
     node.value = tensor_text(tensor.value, tensor.shape, options_);

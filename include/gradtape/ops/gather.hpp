@@ -82,7 +82,7 @@ IndexTable copy_indices(Tape<T>& tape, const I& indices) {
 /// A tensor's name, or what it is to the operation if it has none.
 template <class T>
 std::string title(const Tensor<T>& x, const char* role) {
-  const std::string_view name = TensorHandle<T>::node(x, role).name;
+  const std::string_view name = TensorHandle<T>::node(x, role).label();
   return name.empty() ? role : std::string(name);
 }
 

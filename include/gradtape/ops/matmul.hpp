@@ -105,7 +105,7 @@ struct Factor {
 
   Shape shape() const { return transposed ? detail::transposed(tensor.shape()) : tensor.shape(); }
   std::string describe(std::string_view otherwise) const {
-    const std::string_view name = TensorHandle<T>::node(tensor, "matmul").name;
+    const std::string_view name = TensorHandle<T>::node(tensor, "matmul").label();
     const std::string_view text = name.empty() ? otherwise : name;
     return concat(transposed ? "transpose of " : "", text, " is ", to_string(shape()));
   }
