@@ -18,6 +18,7 @@
 /// takes from `Tape::workspace`, or captures.
 
 #include <initializer_list>
+#include <span>
 
 #include "tensor_expression.hpp"
 #include "trace.hpp"
@@ -32,8 +33,7 @@ struct CommonTape {
   Recording<T>* recording = nullptr;
   bool needs_grad = false;
 
-  template <class Tensors>
-  CommonTape(std::string_view operation, const Tensors& tensors) {
+  CommonTape(std::string_view operation, std::span<const Tensor<T>> tensors) {
     for (const Tensor<T>& x : tensors) add(operation, x);
     if (recording == nullptr) fail<TapeError>(operation, ": needs at least one operand");
     needs_grad = needs_grad && recording->paused == 0;
@@ -50,34 +50,44 @@ struct CommonTape {
   }
 };
 
-template <class T, class Tensors>
-void remember_operands(Recording<T>& recording, Node<T>& node, const Tensors& tensors) {
-  recording.set_operands(node, tensors.size(), [&](std::size_t k) {
-    return Edge{TensorHandle<T>::index(std::data(tensors)[k]), false};
+template <class T>
+void remember_operands(Recording<T>& recording, Node<T>& node,
+                       std::span<const std::type_identity_t<Tensor<T>>> operands) {
+  recording.set_operands(node, operands.size(), [&](std::size_t k) {
+    return Edge{TensorHandle<T>::index(operands[k]), false};
   });
+}
+
+/// The node of a result, its value uninitialised.  Out of line, since operations are many.
+template <class T>
+[[gnu::noinline]] Tensor<T> append_operation(std::string_view operation, const Shape& shape,
+                                             std::span<const Tensor<T>> operands) {
+  const CommonTape<T> common(operation, operands);
+  Node<T>& node = common.recording->append_node(operation, shape, common.needs_grad);
+  remember_operands(*common.recording, node, operands);
+  return TensorHandle<T>::make(*common.recording, node);
 }
 
 template <class T, class Tensors, class Forward, class Backward>
 Tensor<T> record_tensor(std::string_view operation, const Shape& shape, const Tensors& operands,
                         Forward&& forward, Backward&& backward) {
-  const CommonTape<T> common(operation, operands);
-  Recording<T>& recording = *common.recording;
-  Node<T>& node = recording.append_node(operation, shape, common.needs_grad);
-  const Tensor<T> y = TensorHandle<T>::make(recording, node);
+  const Tensor<T> y = append_operation<T>(operation, shape, {std::data(operands), operands.size()});
+  Node<T>& node = TensorHandle<T>::node(y, "");
+  Recording<T>& recording = *TensorHandle<T>::recording(y);
   forward(MatrixMap<T>(node.value, shape.rows(), shape.columns()));
   if (node.grad != nullptr) recording.set_backward(node, [backward, y](Node<T>&) { backward(y); });
-  remember_operands(recording, node, operands);
   if (recording.tracer != nullptr) recording.tracer->check_value(TensorHandle<T>::index(y), false);
   return y;
 }
 
 template <class T, class Tensors, class Backward>
-Var<T> record_reduction(std::string_view operation, const Tensors& operands, const T& value,
+Var<T> record_reduction(std::string_view operation, const Tensors& tensors, const T& value,
                         Backward&& backward) {
+  const std::span<const Tensor<T>> operands(std::data(tensors), tensors.size());
   const CommonTape<T> common(operation, operands);
   Recording<T>& recording = *common.recording;
   if (recording.tracer != nullptr) {
-    recording.tracer->check_reduction(operation, value, operands.size(), std::data(operands));
+    recording.tracer->check_reduction(operation, value, operands.size(), operands.data());
   }
   if (!common.needs_grad) return Var<T>(value);
   const std::uint32_t statement = recording.append_leaf(operation, value);

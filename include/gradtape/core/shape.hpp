@@ -58,7 +58,11 @@ class Shape {
   constexpr Index columns() const { return size_[1] * size_[2] * size_[3]; }
 
   /// Equal ranks and sizes: [3] is not [3, 1].
-  constexpr bool operator==(const Shape&) const = default;
+  constexpr bool operator==(const Shape& other) const {
+    bool equal = rank_ == other.rank_;  // of arrays compilers make a call
+    for (std::size_t d = 0; d < max_rank; ++d) equal = equal && size_[d] == other.size_[d];
+    return equal;
+  }
 
   /// The same shape with another size in one dimension; the rank grows if it must.
   constexpr Shape with(int dimension, Index size) const {
