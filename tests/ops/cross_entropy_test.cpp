@@ -33,6 +33,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "gradtape/ops/matmul.hpp"
 #include "numeric.hpp"
 
 using namespace gradtape;
@@ -108,6 +109,75 @@ TEST_CASE("softmax cross-entropy of classes") {
     CHECK(softmax_cross_entropy(tape.constant(scores), classes).is_constant());
     const auto no_grad = tape.no_grad();
     CHECK(softmax_cross_entropy(x, classes).value() == Approx(1.923810937042949).epsilon(1e-15));
+  }
+}
+
+TEST_CASE("softmax cross-entropy beside other uses of the scores") {
+  const MatrixXd e = scores.array().exp(), p = e.array().rowwise() / e.colwise().sum().array();
+  const MatrixXd q = columns_of_4({.125, .25, .5, .125, 1, 0, 0, 0, .25, .25, .25, .25}),
+                 factor = columns_of_4({1, -2, 3, -4, 5, -6, 7, -8, 9, -10, 11, -12});
+  MatrixXd hot = MatrixXd::Zero(4, 3);
+  for (Index i = 0; i < 3; ++i) hot(classes[std::size_t(i)], i) = 1;
+  Tape<double> tape;
+  Tensor x = tape.variable(scores);
+  const bool of_classes = GENERATE(true, false);
+  const auto loss = [&] {
+    return of_classes ? softmax_cross_entropy(x, classes, reduce::sum)
+                      : softmax_cross_entropy(x, q, reduce::sum);
+  };
+  const MatrixXd slope = p - (of_classes ? hot : q);
+  SECTION("of which one is swept before it") {
+    Var l = loss();
+    tape.backward(Var(l + dot(x, tape.constant(factor))));
+    check_close(x.grad(), (slope + factor).eval(), 1e-14);
+  }
+  SECTION("of which one is swept after it") {
+    Var other = dot(x, tape.constant(factor));
+    tape.backward(Var(other + loss()));
+    check_close(x.grad(), (slope + factor).eval(), 1e-14);
+  }
+  SECTION("swept several times") {
+    Var l = loss();
+    for (int i = 0; i < 3; ++i) {
+      tape.backward(l);
+      check_close(x.grad(), slope, 1e-14);
+    }
+  }
+  SECTION("of which one is swept in between") {
+    Var l = loss(), other = dot(x, tape.constant(factor));
+    tape.backward(other);
+    check_close(x.grad(), factor, 1e-14);
+    tape.backward(l);
+    check_close(x.grad(), slope, 1e-14);
+  }
+  SECTION("after a sweep whose gradient is still read") {
+    tape.backward(dot(x, tape.constant(factor)));
+    Var l = loss();
+    check_close(x.grad(), factor, 1e-14);
+    tape.backward(l);
+    check_close(x.grad(), slope, 1e-14);
+  }
+  SECTION("after a sweep that did not reach them") {
+    tape.backward(Var(2 * tape.variable(1.0)));
+    Var l = loss();
+    check_close(x.grad(), MatrixXd::Zero(4, 3).eval(), 0);
+    tape.backward(l);
+    check_close(x.grad(), slope, 1e-14);
+  }
+  SECTION("two of its kind") {
+    Var l = loss(), other = softmax_cross_entropy(x, q, reduce::sum);
+    tape.backward(l);
+    check_close(x.grad(), slope, 1e-14);
+    tape.backward(Var(l + other));
+    check_close(x.grad(), (slope + p - q).eval(), 1e-14);
+  }
+  SECTION("that are a parameter") {
+    Parameter<double> w(scores);
+    for (int i = 1; i <= 2; ++i) {
+      tape.backward(of_classes ? softmax_cross_entropy(tape.parameter(w), classes, reduce::sum)
+                               : softmax_cross_entropy(tape.parameter(w), q, reduce::sum));
+      check_close(w.grad(), (i * slope).eval(), 1e-14);
+    }
   }
 }
 

@@ -128,44 +128,39 @@ T sample_scale(const char* operation, R reduction, Index samples, const T& divis
 }
 
 /// What the backward pass of softmax cross-entropy needs.  z_bar of sample i is
-/// r (factor_i e - spread - hit_i onehot), r the adjoint of its loss.
+/// r (factor_i e - spread - hit_i onehot), r the adjoint of its loss, e = exp(z - max z).
 template <class T>
 struct SoftmaxState {
-  const T* e;  // exp(z - max z), unnormalised
+  KeptExponentials<T> exponentials;
   T *factor, *hit;
   T smoothing;  // the share of each class in a smoothed target
 };
 
 template <class T, class Weight>
-void push_softmax_cross_entropy(const Tensor<T>& z, const LabelledSamples<T>& samples,
-                                const SoftmaxState<T>& state, Weight&& weight) {
-  if (!adjoint(z).is_needed()) return;
-  const GradientTarget<T> z_bar = adjoint(z).target();
-  const Index v = samples.classes;
+void push_softmax_cross_entropy(const LabelledSamples<T>& samples, const SoftmaxState<T>& state,
+                                Weight&& weight) {
   const bool smooth = !is_exact_zero(state.smoothing);
-  for (Index i = 0; i < samples.count; ++i) {
-    ContiguousColumn<T> column(z_bar.data + i * v, v);
+  state.exponentials.contribute([&](Index i, auto& z_bar, const auto& e, bool assign) {
     if (samples.target[i] < 0) {
-      if (z_bar.first) column.setConstant(T(0));
-      continue;
+      if (assign) z_bar.setConstant(T(0));
+      return;
     }
     const T r = weight(i), factor = T(r * state.factor[i]), hit = T(r * state.hit[i]);
-    const ConstContiguousColumn<T> e(state.e + i * v, v);
-    if (z_bar.first) {
-      column = e * factor;
+    if (assign) {
+      z_bar = e * factor;
     } else {
-      column += e * factor;
+      z_bar += e * factor;
     }
     if (smooth) {
       const T spread = T(r * state.smoothing);
       if (samples.class_weight == nullptr) {
-        column -= spread;
+        z_bar -= spread;
       } else {
-        column -= ConstContiguousColumn<T>(samples.class_weight, v) * spread;
+        z_bar -= ConstContiguousColumn<T>(samples.class_weight, samples.classes) * spread;
       }
     }
-    column[samples.target[i]] -= hit;
-  }
+    z_bar[samples.target[i]] -= hit;
+  });
 }
 
 template <class T, class R>
@@ -175,11 +170,10 @@ auto record_softmax_cross_entropy(const Tensor<T>& z, const LabelledSamples<T>& 
   Tape<T>& tape = z.tape();
   const Index v = samples.classes, n = samples.count;
   const T scale = sample_scale<T>(operation, reduction, n, samples.total_weight);
-  const bool keep = adjoint(z).is_needed(), smooth = !is_exact_zero(label_smoothing);
-  T* const e = tape.template workspace<T>(keep ? v * n : scratch_size(v, n));
+  const bool smooth = !is_exact_zero(label_smoothing);
   const T smoothing = smooth ? T(label_smoothing / T(static_cast<PlainOf<T>>(v))) : T(0);
-  const SoftmaxState<T> state{e, tape.template workspace<T>(n), tape.template workspace<T>(n),
-                              smoothing};
+  const SoftmaxState<T> state{KeptExponentials<T>(z), tape.template workspace<T>(n),
+                              tape.template workspace<T>(n), smoothing};
   T all_weights(static_cast<PlainOf<T>>(v));
   if (smooth && samples.class_weight != nullptr)
     all_weights = ConstContiguousColumn<T>(samples.class_weight, v).sum();
@@ -187,31 +181,28 @@ auto record_softmax_cross_entropy(const Tensor<T>& z, const LabelledSamples<T>& 
   const auto forward = [&](auto&& store) {
     using std::log;
     for (Index i = 0; v == 0 && i < n; ++i) store(i, T(0));
-    exponentials_of_columns(
-        z.data(), e, v, n, keep, [&](Index i, const T*, const T& shift, const T& sum) {
-          if (samples.target[i] < 0) return store(i, T(0));
-          const ConstContiguousColumn<T> scores(z.data() + i * v, v);
-          const T log_sum = T(log(sum)), hit = T((T(1) - label_smoothing) * samples.weight(i));
-          T loss = T(hit * (log_sum - (scores[samples.target[i]] - shift)));
-          T mass = hit;
-          if (smooth) {
-            const T spread_scores =
-                samples.class_weight == nullptr
-                    ? T((scores - shift).sum())
-                    : T((ConstContiguousColumn<T>(samples.class_weight, v) * (scores - shift))
-                            .sum());
-            loss += smoothing * (all_weights * log_sum - spread_scores);
-            mass += smoothing * all_weights;
-          }
-          state.hit[i] = hit;
-          state.factor[i] = T(mass / sum);
-          store(i, loss);
-        });
+    state.exponentials.compute([&](Index i, const T& shift, const T& sum) {
+      if (samples.target[i] < 0) return store(i, T(0));
+      const ConstContiguousColumn<T> scores(z.data() + i * v, v);
+      const T log_sum = T(log(sum)), hit = T((T(1) - label_smoothing) * samples.weight(i));
+      T loss = T(hit * (log_sum - (scores[samples.target[i]] - shift)));
+      T mass = hit;
+      if (smooth) {
+        const T spread_scores =
+            samples.class_weight == nullptr
+                ? T((scores - shift).sum())
+                : T((ConstContiguousColumn<T>(samples.class_weight, v) * (scores - shift)).sum());
+        loss += smoothing * (all_weights * log_sum - spread_scores);
+        mass += smoothing * all_weights;
+      }
+      state.hit[i] = hit;
+      state.factor[i] = T(mass / sum);
+      store(i, loss);
+    });
   };
-  return record_sample_losses<T>(operation, {z}, samples_of(z.shape()), reduction, scale, forward,
-                                 [z, samples, state](auto&& weight) {
-                                   push_softmax_cross_entropy(z, samples, state, weight);
-                                 });
+  return record_sample_losses<T>(
+      operation, {z}, samples_of(z.shape()), reduction, scale, forward,
+      [samples, state](auto&& weight) { push_softmax_cross_entropy(samples, state, weight); });
 }
 
 /// Columns of z against columns of targets q:  l = sum_j q_j (log s - (z_j - m)).
@@ -223,8 +214,7 @@ auto record_softmax_cross_entropy(const Tensor<T>& z, const Tensor<T>& q, R redu
   Tape<T>& tape = z.tape();
   const Index v = z.rows(), n = z.columns();
   const T scale = loss_scale<T>(operation, reduction, n);
-  const bool keep = adjoint(z).is_needed();
-  T* const e = tape.template workspace<T>(keep ? v * n : scratch_size(v, n));
+  const KeptExponentials<T> exponentials(z);
   T* const factor = tape.template workspace<T>(n);   // sum of q / sum of e
   T* const log_sum = tape.template workspace<T>(n);  // log of the sum of exp(z)
   T* const shift = tape.template workspace<T>(n);
@@ -232,42 +222,44 @@ auto record_softmax_cross_entropy(const Tensor<T>& z, const Tensor<T>& q, R redu
   const auto forward = [&](auto&& store) {
     using std::log;
     for (Index i = 0; v == 0 && i < n; ++i) store(i, T(0));
-    exponentials_of_columns(
-        z.data(), e, v, n, keep, [&](Index i, const T*, const T& m, const T& sum) {
-          shift[i] = m;
-          log_sum[i] = T(log(sum));
-          factor[i] = T(ConstContiguousColumn<T>(q.data() + i * v, v).sum() / sum);
-          T loss(0);
-          for (Index j = i * v; j < (i + 1) * v; j += lane_count<X>) {
-            const Index count = std::min<Index>(lane_count<X>, (i + 1) * v - j);
-            X share, score;
-            load(share, q.data() + j, count);
-            load(score, z.data() + j, count);
-            const X term = share * X(X(log_sum[i]) - X(score - X(m)));
-            loss += sum_of(select(nonzero(share), term, X(Literal<X>(0))));
-          }
-          store(i, loss);
-        });
+    exponentials.compute([&](Index i, const T& m, const T& sum) {
+      shift[i] = m;
+      log_sum[i] = T(log(sum));
+      factor[i] = T(ConstContiguousColumn<T>(q.data() + i * v, v).sum() / sum);
+      T loss(0);
+      for (Index j = i * v; j < (i + 1) * v; j += lane_count<X>) {
+        const Index count = std::min<Index>(lane_count<X>, (i + 1) * v - j);
+        X share, score;
+        load(share, q.data() + j, count);
+        load(score, z.data() + j, count);
+        const X term = share * X(X(log_sum[i]) - X(score - X(m)));
+        loss += sum_of(select(nonzero(share), term, X(Literal<X>(0))));
+      }
+      store(i, loss);
+    });
   };
   return record_sample_losses<T>(
       operation, {z, q}, samples_of(z.shape()), reduction, scale, forward,
-      [z, q, e, factor, log_sum, shift, v, n](auto&& weight) {
-        const auto share = [&](const Tensor<T>& x, auto&& of_sample) {
-          if (!adjoint(x).is_needed()) return;
-          const GradientTarget<T> target = adjoint(x).target();
-          for (Index i = 0; i < n; ++i) {
-            ContiguousColumn<T> column(target.data + i * v, v);
-            if (target.first) column.setConstant(T(0));
-            of_sample(column, i, T(weight(i)));
-          }
-        };
-        share(z, [&](auto& column, Index i, const T& r) {
-          column += ConstContiguousColumn<T>(e + i * v, v) * T(r * factor[i]) -
-                    ConstContiguousColumn<T>(q.data() + i * v, v) * r;
-        });
-        share(q, [&](auto& column, Index i, const T& r) {
-          column += (log_sum[i] - (ConstContiguousColumn<T>(z.data() + i * v, v) - shift[i])) * r;
-        });
+      [z, q, exponentials, factor, log_sum, shift, v, n](auto&& weight) {
+        if (adjoint(z).is_needed()) {
+          exponentials.contribute([&](Index i, auto& z_bar, const auto& e, bool assign) {
+            const T r = T(weight(i)), f = T(r * factor[i]);
+            const ConstContiguousColumn<T> shares(q.data() + i * v, v);
+            if (assign) {
+              z_bar = e * f - shares * r;
+            } else {
+              z_bar += e * f - shares * r;
+            }
+          });
+        }
+        if (!adjoint(q).is_needed()) return;
+        const GradientTarget<T> target = adjoint(q).target();
+        for (Index i = 0; i < n; ++i) {
+          ContiguousColumn<T> q_bar(target.data + i * v, v);
+          const auto log_p = ConstContiguousColumn<T>(z.data() + i * v, v) - shift[i] - log_sum[i];
+          if (target.first) q_bar.setConstant(T(0));
+          q_bar -= log_p * T(weight(i));
+        }
       });
 }
 

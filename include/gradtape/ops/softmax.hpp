@@ -116,6 +116,61 @@ inline Index scratch_size(Index rows, Index columns) {
   return std::min(rows * columns, std::max<Index>(2048, rows));
 }
 
+/// e = exp(z - max z) of the columns of z, for a forward and a backward pass.  In between they stand
+/// where the gradient of z will: that memory lies idle until the first contribution arrives.  If that
+/// is another one they are computed again.
+template <class T>
+class KeptExponentials {
+ public:
+  explicit KeptExponentials(const Tensor<T>& z)
+      : z_(TensorHandle<T>::node(z, "softmax")),
+        recording_(*TensorHandle<T>::recording(z)),
+        is_kept_(z_.grad != nullptr && z_.sweep == 0) {}
+
+  /// f(column, its largest element, sum of its e) for all columns.
+  template <class F>
+  void compute(F&& f) const {
+    visit(is_kept_ ? z_.grad : nullptr,
+          [&](Index i, const T*, const T& shift, const T& sum) { f(i, shift, sum); });
+  }
+
+  /// Announces a contribution to z_bar: f(column, its z_bar, its e, whether to assign) for all
+  /// columns.  z_bar and e may stand in one place.
+  template <class F>
+  void contribute(F&& f) const {
+    const bool is_intact = is_kept_ && z_.sweep == 0;
+    const GradientTarget<T> target = gradient_target(z_, recording_);
+    const Index n = z_.shape.rows();
+    const auto contribute_to = [&](Index i, const T* e) {
+      ContiguousColumn<T> z_bar(target.data + i * n, n);
+      f(i, z_bar, ConstContiguousColumn<T>(e, n), target.first);
+    };
+    if (is_intact) {
+      for (Index i = 0; i < z_.shape.columns(); ++i) contribute_to(i, target.data + i * n);
+    } else {
+      visit(nullptr, [&](Index i, const T* e, const T&, const T&) { contribute_to(i, e); });
+    }
+  }
+
+ private:
+  /// \param to  where all of them are left; null: nowhere
+  template <class F>
+  void visit(T* to, F&& f) const {
+    const Index rows = z_.shape.rows(), columns = z_.shape.columns();
+    const Arena::Mark mark = recording_.arena.mark();
+    T* const e = to != nullptr
+                     ? to
+                     : recording_.arena.template allocate<T>(
+                           static_cast<std::size_t>(scratch_size(rows, columns)), tensor_alignment);
+    exponentials_of_columns(z_.value, e, rows, columns, to != nullptr, f);
+    recording_.arena.rewind(mark);
+  }
+
+  Node<T>& z_;
+  Recording<T>& recording_;
+  bool is_kept_;
+};
+
 /// f(offset of the first element) for each line.
 template <class F>
 void for_each_line_start(const Axis& axis, F&& f) {
