@@ -72,6 +72,9 @@ TEMPLATE_TEST_CASE("tile: vectorised functions are right to a few units in the l
     using std::log1p;
     return log1p(x);
   };
+  const auto log1p_of_fraction = [](const auto& x) {
+    return gradtape::detail::log1p_of_fraction(x);
+  };
   const auto sin = [](const auto& x) {
     using std::sin;
     return sin(x);
@@ -98,6 +101,11 @@ TEMPLATE_TEST_CASE("tile: vectorised functions are right to a few units in the l
   CHECK(worst_error<T>(expm1, expm1, spread<T>(smallest, 0)) < (is_float ? 2 : 4));
   CHECK(worst_error<T>(log1p, log1p, spread<T>(smallest, largest)) < 4);
   CHECK(worst_error<T>(log1p, log1p, uniform<T>(-0.999, 2)) < 4);
+  CHECK(worst_error<T>(log1p_of_fraction, log1p, uniform<T>(0, 1)) < (is_float ? 2 : 4));
+  CHECK(worst_error<T>(log1p_of_fraction, log1p, spread<T>(smallest, 0)) < (is_float ? 2 : 4));
+  for (const T end : {T(0), T(1), std::numeric_limits<T>::min()})
+    CHECK(log1p_of_fraction(Tile<T, tile_width<T>>(end))[0] == std::log1p(end));
+  CHECK(std::isnan(log1p_of_fraction(Tile<T, tile_width<T>>(T(NAN)))[0]));
   CHECK(worst_error<T>(sin, sin, uniform<T>(-10, 10)) < 3);
   CHECK(worst_error<T>(cos, cos, uniform<T>(-10, 10)) < 3);
   CHECK(worst_error<T>(sin, sin, uniform<T>(-1e5, 1e5)) < 3);

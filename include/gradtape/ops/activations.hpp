@@ -21,13 +21,6 @@ template <class X>
   return select(x > end, end, select(x < -end, X(-end), x));
 }
 
-/// ln(1 + exp(-|x|))
-template <class X>
-[[gnu::always_inline]] inline X log1p_exp(const X& x) {
-  using std::abs, std::exp, std::log1p;
-  return log1p(exp(-abs(x)));
-}
-
 /// Softplus.  y = ln(1 + exp(x)),  x_bar += y_bar sigmoid(x).
 /// Computed as max(x, 0) + ln(1 + exp(-|x|)), so that it neither overflows nor loses the left tail.
 struct Softplus {

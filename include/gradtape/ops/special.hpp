@@ -231,6 +231,13 @@ struct Xlogy {
   }
 };
 
+/// ln(1 + exp(-|x|))
+template <class X>
+[[gnu::always_inline]] inline X log1p_exp(const X& x) {
+  using std::abs, std::exp;
+  return detail::log1p_of_fraction(exp(-abs(x)));
+}
+
 /// y = ln(exp(a) + exp(b)),  a_bar += y_bar sigmoid(a - b),  b_bar += y_bar sigmoid(b - a).
 /// Computed as max(a, b) + ln(1 + exp(-|a - b|)), so that it does not overflow.
 struct Logaddexp {
@@ -238,10 +245,9 @@ struct Logaddexp {
   static constexpr bool costly = true;
   template <class X>
   static X value(const X& a, const X& b) {
-    using std::abs, std::exp, std::log1p;
     // infinities of the same sign have no difference
     const X apart = select(a == b, X(Literal<X>(0)), X(a - b));
-    return select(a > b, a, b) + log1p(exp(-abs(apart)));
+    return select(a > b, a, b) + log1p_exp(apart);
   }
   template <class X>
   static X partial_a(const X& a, const X& b, const X&) {
