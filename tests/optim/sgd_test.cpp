@@ -134,3 +134,25 @@ TEST_CASE("sgd: a parameter of several pieces, and one of float") {
   CHECK(model.large.value() == -1.25 * g);
   CHECK(model.small.value() == Eigen::Vector2f(0, 0));
 }
+
+TEMPLATE_TEST_CASE("sgd: columns of any length", "", float, double) {
+  using Vector = Eigen::Matrix<TestType, Eigen::Dynamic, 1>;
+  for (Index rows = 1; rows < 70; ++rows) {
+    const Vector g = Vector::LinSpaced(rows, 1, TestType(rows)), ones = Vector::Ones(rows);
+    Parameter<TestType> column(ones), table(Shape{rows, 3});
+    table.value().setOnes();
+    optim::Sgd with_velocity(column, {.learning_rate = 0.5, .momentum = 0.5}),
+        without(table, {.learning_rate = 0.5});
+    for (int i = 0; i < 2; ++i) {
+      Tape<TestType> tape;
+      tape.backward(tape.parameter(column), g);
+      with_velocity.step();
+      tape.backward(gather(tape.parameter(table), {1}), g);
+      without.step();
+    }
+    CHECK(column.value() == ones - TestType(1.25) * g);
+    CHECK(table.value().col(0) == ones);
+    CHECK(table.value().col(1) == ones - g);
+    CHECK(table.value().col(2) == ones);
+  }
+}

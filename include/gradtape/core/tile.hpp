@@ -130,6 +130,10 @@ struct Tile {
 template <class T>
 using Lanes = std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, double>,
                                  Tile<T, tile_width<T>>, T>;
+/// One register of them, or a single element.
+template <class T>
+using RegisterOf = std::conditional_t<(tile_width<T> > 1),
+                                      Tile<T, register_bytes / static_cast<int>(sizeof(T))>, T>;
 
 /// The plain number type of X, for literals: `Literal<X>(0.5) * x`.
 template <class X>

@@ -324,11 +324,6 @@ void set_unpacked_product(T* c, const Matrix<T>& a, const Matrix<T>& b, bool ass
   set_rows<lanes, 8>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write_rest);
 }
 
-/// One register, or one number.
-template <class T>
-using RegisterOf = std::conditional_t<(lane_count<Lanes<T>> > 1),
-                                      Tile<T, register_bytes / static_cast<int>(sizeof(T))>, T>;
-
 /// Calls f(X(), i, first, last) for the blocks of an m by n matrix that begin at row i and have as
 /// many rows as X has lanes, for many short columns at a time, which stay in the first-level cache
 /// together, or for a single long one.
