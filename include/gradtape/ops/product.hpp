@@ -429,17 +429,12 @@ void add_small_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
   }
 }
 
-/// C = A B, or C += A B.  One row or column makes a matrix-vector product, an inner size of 1 a
-/// product of two vectors: the matrix product would pack both operands first.  Transposed vectors
-/// are dense as they are.
-/// \param packed  where A is kept for the next product with it, if there is to be one.
+/// C = A B, or C += A B, by the way that suits the sizes.  One row or column makes a matrix-vector
+/// product: the matrix product would pack both operands first.  Transposed vectors are dense as they
+/// are.
 template <class T>
-void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign,
-              [[maybe_unused]] PackedFactor<T>* packed = nullptr) {
-  if (a.columns == 1 && a.rows == 1 && b.columns > 1)
-    return multiply(c, b.transpose(), a, assign);  // the row as a column: it is dense as well
-  if (a.columns == 1)
-    return multiply_vectors(c, a.data, a.rows, b.data, Index{1}, b.columns, assign);
+[[gnu::noinline]] void multiply_matrices(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign,
+                                         [[maybe_unused]] PackedFactor<T>* packed) {
   if (a.rows * b.columns == 0) return;
   if constexpr (lane_count < Lanes < T >>> 1) {
     // where packing costs more than it saves: few passes over A, from the first-level cache
@@ -467,6 +462,17 @@ void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign,
     if (packed != nullptr) return packed->add_product(c, a, b);
   }
   add_matrix_matrix(c, a.rows, a, b);
+}
+
+/// C = A B, or C += A B.
+/// \param packed  where A is kept for the next product with it, if there is to be one.
+template <class T>
+[[gnu::always_inline]] inline void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b,
+                                            bool assign, PackedFactor<T>* packed = nullptr) {
+  if (a.columns != 1) return multiply_matrices(c, a, b, assign, packed);
+  if (a.rows == 1)  // a row as a column: it is dense as well
+    return multiply_vectors(c, b.data, b.columns, a.data, Index{1}, Index{1}, assign);
+  multiply_vectors(c, a.data, a.rows, b.data, Index{1}, b.columns, assign);
 }
 
 }  // namespace gradtape::detail
