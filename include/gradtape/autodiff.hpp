@@ -39,6 +39,7 @@
 
 // Operations.
 #include "ops/elementwise.hpp"
+#include "ops/small_product.hpp"
 #include "ops/product.hpp"
 #include "ops/matmul.hpp"
 #include "ops/linear.hpp"

@@ -1,17 +1,16 @@
 #pragma once
 /// \file
 /// `detail::multiply`, through which all products of matrices go.  They are Eigen's, or those of a
-/// BLAS if the macro GRADTAPE_USE_BLAS is defined, which the CMake option GRADTAPE_BLAS does; what
-/// is too small to be worth packing is computed right here.
+/// BLAS if the macro GRADTAPE_USE_BLAS is defined, which the CMake option GRADTAPE_BLAS does, or
+/// small_product.hpp's.
 
 #include <Eigen/Core>
 #include <algorithm>
 #include <limits>
 #include <type_traits>
 
-#include "../core/parameter.hpp"
-#include "../core/tile_memory.hpp"
 #include "../core/workers.hpp"
+#include "small_product.hpp"
 
 #ifdef GRADTAPE_USE_BLAS
 extern "C" {
@@ -24,22 +23,6 @@ void dgemm_(const char*, const char*, const int*, const int*, const int*, const 
 #endif
 
 namespace gradtape::detail {
-
-/// A dense column-major matrix that may count as its transpose; rows and columns are those that it
-/// counts with.
-template <class T>
-struct Matrix {
-  const T* data;
-  Index rows, columns;
-  bool transposed = false;
-  Index stride = transposed ? columns : rows;  // from one column to the next, as stored
-
-  Matrix transpose() const { return {data, columns, rows, !transposed, stride}; }
-  /// The columns from `first` on; not dense any more if they are stored as rows.
-  Matrix block(Index first, Index count) const {
-    return {data + first * (transposed ? 1 : stride), rows, count, transposed, stride};
-  }
-};
 
 template <class T>
 using DenseMap = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>;
@@ -241,193 +224,6 @@ void add_blas_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
   }
 }
 #endif
-
-/// Where element (i, j) of a matrix stands: i row + j column elements behind its first.
-template <class T>
-struct Strides {
-  Index row, column;
-  explicit Strides(const Matrix<T>& x)
-      : row(x.transposed ? x.columns : 1), column(x.transposed ? 1 : x.rows) {}
-};
-
-/// C = A B or C += A B for W rows that fill vector registers, as many columns at a time as the
-/// registers hold beside the rows of A; the rest of the columns half as many at a time.
-/// \param write  called as write(rows of a column, where they stand in C)
-template <int W, int columns, class T, class Write>
-[[gnu::always_inline]] inline void set_rows(T* c, Index c_stride, const T* a, Index a_stride,
-                                            const T* b, const Strides<T>& b_stride, Index k,
-                                            Index n, bool assign, const Write& write) {
-  using X = Tile<T, W>;
-  Index column[std::size_t{columns}];
-  unrolled<columns>([&](int q) __attribute__((always_inline)) {
-    column[q] = q * b_stride.column;
-#ifdef __clang__
-    // else clang adds the stride up from column to column in the inner loop, each sum waiting for
-    // the one before
-    asm("" : "+r"(column[q]));
-#endif
-  });
-  for (; n >= columns; n -= columns) {
-    X sum[std::size_t{columns}];
-    if (assign) {
-      unrolled<columns>([&](int q) __attribute__((always_inline)) { sum[q] = X(T(0)); });
-    } else {
-      unrolled<columns>([&](int q)
-                            __attribute__((always_inline)) { load(sum[q], c + q * c_stride); });
-    }
-    const T* factor = b;
-    for (Index p = 0; p < k; ++p, factor += b_stride.row) {
-      X x;
-      load(x, a + p * a_stride);
-      unrolled<columns>([&](int q) __attribute__((always_inline)) {
-        sum[q] = multiply_add(x, factor[column[q]], sum[q]);
-      });
-    }
-    unrolled<columns>([&](int q)
-                          __attribute__((always_inline)) { write(sum[q], c + q * c_stride); });
-    b += columns * b_stride.column;
-    c += columns * c_stride;
-  }
-  if constexpr (columns > 1) {
-    if (n > 0) set_rows<W, columns / 2>(c, c_stride, a, a_stride, b, b_stride, k, n, assign, write);
-  }
-}
-
-/// C = A B or C += A B without packing, A not transposed, of at least as many rows as fill a register.
-template <class T>
-void set_unpacked_product(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
-  constexpr int lanes = register_bytes / static_cast<int>(sizeof(T));
-  using Register = Tile<T, lanes>;
-  const Strides<T> b_stride(b);
-  const Index m = a.rows, k = a.columns, n = b.columns;
-  const auto write = [](const auto& x, T* to) __attribute__((always_inline)) { store(x, to); };
-  Index i = 0;
-  if (n == 1) {
-    for (; i + lanes <= m; i += lanes)
-      set_rows<lanes, 1>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write);
-  }
-  for (; i + 3 * lanes <= m; i += 3 * lanes)
-    set_rows<3 * lanes, 4>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write);
-  for (; i + lanes <= m; i += lanes)
-    set_rows<lanes, 8>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write);
-  if (i == m) return;
-
-  // the last register's first rows have been written
-  const Index done = i + lanes - m;
-  const auto is_done = nonzero(first_lanes(Register(T(1)), done));
-  const auto write_rest = [&](const Register& x, T* to) __attribute__((always_inline)) {
-    Register before;
-    load(before, to);
-    store(select(is_done, before, x), to);
-  };
-  i -= done;
-  set_rows<lanes, 8>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write_rest);
-}
-
-/// Calls f(X(), i, first, last) for the blocks of an m by n matrix that begin at row i and have as
-/// many rows as X has lanes, for many short columns at a time, which stay in the first-level cache
-/// together, or for a single long one.
-/// Taken by value, what f has captured stays in registers.
-template <class T, class F>
-void for_each_block(Index m, Index n, F f) {
-  const Index most = m < 256 ? 64 : 1;
-  using X = RegisterOf<T>;
-  for (Index first = 0; first < n; first += most) {
-    const Index last = std::min(n, first + most);
-    Index i = 0;
-    for (; i + lane_count<X> <= m; i += lane_count<X>) f(X(), i, first, last);
-    for (; i < m; ++i) f(T(), i, first, last);
-  }
-}
-
-/// y = f x, or y += f x.
-template <class T>
-void multiply_vector(T* y, const T* x, Index m, const T& f, bool assign) {
-  const auto set = [&]<class X>(X a, Index i) __attribute__((always_inline)) {
-    load(a, x + i);
-    a = a * f;
-    if (!assign) {
-      X before;
-      load(before, y + i);
-      a = before + a;
-    }
-    store(a, y + i);
-  };
-  using X = RegisterOf<T>;
-  Index i = 0;
-  for (; i + lane_count<X> <= m; i += lane_count<X>) set(X(), i);
-  for (; i < m; ++i) set(T(), i);
-}
-
-/// C = a b^T, or C += a b^T, with a column a of m elements.
-template <class T>
-void multiply_vectors(T* c, const T* a, Index m, const T* b, Index b_stride, Index n, bool assign) {
-  if (n == 1) return multiply_vector(c, a, m, *b, assign);
-  for_each_block<T>(m, n, [=]<class X>(X x, Index i, Index first, Index last) {
-    load(x, a + i);
-    for (Index j = first; j < last; ++j) {
-      X y(x * b[j * b_stride]);
-      if (!assign) {
-        X before;
-        load(before, c + i + j * m);
-        y = before + y;
-      }
-      store(y, c + i + j * m);
-    }
-  });
-}
-
-/// s = A 1, or s += A 1:  the sum of the columns.
-template <class T>
-void add_columns(T* sum, const T* a, Index m, Index n, bool assign) {
-  if (n == 1) return multiply_vector(sum, a, m, T(1), assign);
-  if (assign && n == 0) std::fill_n(sum, m, T(0));
-  for_each_block<T>(m, n, [=]<class X>(X s, Index i, Index first, Index last) {
-    if (assign && first == 0) {
-      s = X(T(0));
-    } else {
-      load(s, sum + i);
-    }
-    for (Index j = first; j < last; ++j) {
-      X x;
-      load(x, a + i + j * m);
-      s = s + x;
-    }
-    store(s, sum + i);
-  });
-}
-
-/// sum_i x_i y_i
-template <class T>
-T inner_product(const T* x, const T* y, Index n) {
-  using X = RegisterOf<T>;
-  X sum(T(0));
-  Index i = 0;
-  for (; i + lane_count<X> <= n; i += lane_count<X>) {
-    X a, b;
-    load(a, x + i);
-    load(b, y + i);
-    sum = sum + a * b;
-  }
-  T total = sum_of(sum);
-  for (; i < n; ++i) total += x[i] * y[i];
-  return total;
-}
-
-/// C += A B of a few elements.
-template <class T>
-void add_small_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
-  const Strides<T> a_stride(a), b_stride(b);
-  for (Index j = 0; j < b.columns; ++j, c += a.rows) {
-    for (Index i = 0; i < a.rows; ++i) {
-      const T *left = a.data + i * a_stride.row, *right = b.data + j * b_stride.column;
-      T sum = c[i];
-      for (Index p = 0; p < a.columns; ++p, left += a_stride.column, right += b_stride.row)
-        sum += *left * *right;
-      c[i] = sum;
-    }
-  }
-}
 
 /// C = A B, or C += A B, by the way that suits the sizes.  One row or column makes a matrix-vector
 /// product: the matrix product would pack both operands first.  Transposed vectors are dense as they
