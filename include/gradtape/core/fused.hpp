@@ -193,10 +193,12 @@ bool computes_again(const FusedPlan<T>& plan) {
          plan.shape.size() * P::kept_below * static_cast<Index>(sizeof(T)) > most_bytes;
 }
 
+// The kernels are flat: in a large program compilers would leave calls of operations in them.
+
 /// y = formula(operands) in a run; writes the values to keep, unless there is no memory for them.
 template <class P, class X, class T>
-[[gnu::noinline]] void forward_in_run(const FusedCursors<P::leaves, const T>& sources, Index size,
-                                      T* y, T* kept) {
+[[gnu::noinline, gnu::flatten]] void forward_in_run(const FusedCursors<P::leaves, const T>& sources,
+                                                    Index size, T* y, T* kept) {
   constexpr Index width = lane_count<X>;
   const FusedCursors<P::leaves, const T> from(sources);
   for (Index i = 0; i < size; i += width) {
@@ -238,10 +240,10 @@ void fused_forward(const FusedPlan<T>& plan, T* y, T* kept, Recording<T>& record
 /// first contribution.  An adjoint of exactly zero contributes exactly zero, also where a derivative
 /// is infinite.
 template <class P, class X, class T>
-[[gnu::noinline]] void backward_in_run(const FusedCursors<P::leaves, const T>& sources,
-                                       const FusedCursors<P::leaves, T>& targets, Index size,
-                                       const T* y, const T* y_bar, const T* kept,
-                                       std::uint64_t active, std::uint64_t assigned) {
+[[gnu::noinline, gnu::flatten]] void backward_in_run(
+    const FusedCursors<P::leaves, const T>& sources, const FusedCursors<P::leaves, T>& targets,
+    Index size, const T* y, const T* y_bar, const T* kept, std::uint64_t active,
+    std::uint64_t assigned) {
   constexpr Index width = lane_count<X>;
   const FusedCursors<P::leaves, const T> from(sources);
   const FusedCursors<P::leaves, T> to(targets);
