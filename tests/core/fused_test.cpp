@@ -1,6 +1,11 @@
 #include "gradtape/core/fused.hpp"
 
+#include <cmath>
+#include <limits>
+#include <vector>
+
 #include "catch.hpp"
+#include "gradtape/ops/activations.hpp"
 #include "gradtape/ops/arithmetic.hpp"
 #include "gradtape/ops/trigonometry.hpp"
 
@@ -140,4 +145,50 @@ TEST_CASE("fused: what a tile computes beyond the end of a column goes nowhere")
     }
   };
   for (const Index rows : {1, 15, 129, 150, 257}) check(1.0f, rows), check(1.0, rows);
+}
+
+// From a value near 1 the slopes 1 - tanh(x)^2 and s (1 - s) are not to be had.
+TEMPLATE_TEST_CASE("fused: slopes of tanh and sigmoid within a formula, also far out", "", float,
+                   double) {
+  using T = TestType;
+  using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+  std::vector<T> points{0};
+  for (double x = 1e-3; x < 40; x *= 1.03) points.insert(points.end(), {T(x), T(-x)});
+  for (const T x : {T(0.4999), T(0.5), T(0.50001)}) points.insert(points.end(), {x, T(-x)});
+  const auto n = static_cast<Index>(points.size());
+  const Vector x = Eigen::Map<const Vector>(points.data(), n), ones = Vector::Ones(n);
+  Tape<T> tape;
+  const Tensor a = tape.variable(ones), b = tape.variable(x), c = tape.variable(x);
+  const Tensor y = a * tanh(b), z = a * sigmoid(c);
+  tape.backward(y, ones);
+  const Vector tanh_slope = b.grad();
+  tape.backward(z, ones);
+  const auto error = [](T result, long double expected) {
+    return std::abs(result / expected - 1) / std::numeric_limits<T>::epsilon();
+  };
+  for (Index i = 0; i < n; ++i) {
+    const long double v = x[i], e = std::exp(-std::abs(v)), r = 1 / std::cosh(v);
+    INFO("x = " << x[i]);
+    if (v != 0) CHECK(error(y.value()(i), std::tanh(v)) < 4);
+    CHECK(error(tanh_slope[i], r * r) < 4);
+    CHECK(error(z.value()(i), 1 / (1 + std::exp(-v))) < 4);
+    CHECK(error(c.grad()(i), e / ((1 + e) * (1 + e))) < 4);
+  }
+}
+
+TEST_CASE("fused: tanh and sigmoid within a formula at zeros, infinities and NaN") {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  Tape<double> tape;
+  const Eigen::Vector4d x(-0.0, infinity, -infinity, std::nan(""));
+  const Tensor b = tape.variable(x), y = -tanh(b), z = -sigmoid(b);
+  CHECK(!std::signbit(y.value()(0)));
+  CHECK(y.value().topRows(3) == Eigen::Vector3d(0, -1, 1));
+  CHECK(z.value().topRows(3) == Eigen::Vector3d(-0.5, -1, 0));
+  CHECK((std::isnan(y.value()(3)) && std::isnan(z.value()(3))));
+  tape.backward(y, Eigen::Vector4d::Ones());
+  CHECK(b.grad().topRows(3) == Eigen::Vector3d(-1, 0, 0));
+  CHECK(std::isnan(b.grad()(3)));
+  tape.backward(z, Eigen::Vector4d::Ones());
+  CHECK(b.grad().topRows(3) == Eigen::Vector3d(-0.25, 0, 0));
+  CHECK(std::isnan(b.grad()(3)));
 }

@@ -118,7 +118,7 @@ inline Index scratch_size(Index rows, Index columns) {
 
 /// e = exp(z - max z) of the columns of z, for a forward and a backward pass.  In between they stand
 /// where the gradient of z will: that memory lies idle until the first contribution arrives.  If that
-/// is another one they are computed again.
+/// is another one they are computed again.  Several losses of the same z keep the same numbers there.
 template <class T>
 class KeptExponentials {
  public:
