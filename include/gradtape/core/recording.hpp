@@ -59,8 +59,10 @@ struct Node {
   std::uint32_t scalar = 0;  // the statement that holds a scalar result; 0: the result is a tensor
   std::uint32_t scalar_count = 1;  // results held by as many statements from there on
   std::uint32_t operations = 0;    // of an element-wise formula; 0: not element-wise
-  std::uint32_t sweep = 0;         // the last sweep in which a contribution to `grad` arrived
-  std::uint32_t call_site = 0;     // see `Tracer::call_site`
+  // The last sweep in which a contribution to `grad` arrived.  0: none ever, and that memory may hold
+  // values of an operation which reads this node (KeptExponentials).
+  std::uint32_t sweep = 0;
+  std::uint32_t call_site = 0;  // see `Tracer::call_site`
 
   /// The name given to it, or that of the parameter which it is.
   std::string_view label() const {

@@ -86,7 +86,7 @@ void set_unpacked_product(T* c, const Matrix<T>& a, const Matrix<T>& b, bool ass
   const Index m = a.rows, k = a.columns, n = b.columns;
   const auto write = [](const auto& x, T* to) __attribute__((always_inline)) { store(x, to); };
   Index i = 0;
-  if (n == 1) {
+  if (n == 1) {  // else it is what three steps to fewer columns leave over
     for (; i + lanes <= m; i += lanes)
       set_rows<lanes, 1>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write);
   }
