@@ -143,7 +143,7 @@ bool run(const F& f, std::FILE* csv) {
     tape.variables(x, variables);
     const Var<double> y = f(static_cast<const Var<double>*>(variables.data()));
     tape.backward(y);
-    for (std::size_t i = 0; i < f.n; ++i) gradient[i] = variables[i].grad();
+    tape.gradients(variables, gradient);
   };
   const auto floor = [&] { floor_tape::gradient(f, x.data(), expected.data(), reals.data(), f.n); };
   ours();

@@ -5,11 +5,9 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "gradtape/core/statements.hpp"
 
 using gradtape::detail::Arena;
 using gradtape::detail::Budget;
-using gradtape::detail::Statements;
 using gradtape::detail::tensor_alignment;
 
 namespace {
@@ -123,52 +121,4 @@ TEST_CASE("budget: more than the limit is refused, and what is given back counts
   CHECK_THROWS_AS(budget.take(1), gradtape::TapeError);
   budget.limit = 10;  // below what is held
   CHECK_THROWS_AS(budget.take(1), gradtape::TapeError);
-}
-
-namespace {
-
-void append(Statements<double>& statements, std::size_t operands) {
-  if (!statements.has_room(operands)) statements.make_room(operands);
-  statements.append(operands, [&](double* partial, std::uint32_t* operand) {
-    std::fill_n(partial, operands, 0.0);
-    std::fill_n(operand, operands, 0u);
-  });
-}
-
-void append_leaf(Statements<double>& statements) {
-  if (!statements.has_room_for_leaf()) statements.make_room_for_leaf();
-  statements.append_leaf();
-}
-
-/// Whether each statement for which there seems to be room has its byte in the stream of counts.
-bool counts_suffice(const Statements<double>& statements, std::size_t operand_capacity) {
-  std::size_t room = 0;
-  while (statements.has_room(room + 1)) ++room;
-  const std::size_t counts =
-      statements.bytes() - operand_capacity * (sizeof(double) + sizeof(std::uint32_t));
-  return statements.size() + room + 1 <= counts;
-}
-
-}  // namespace
-
-// Rewinding over wide statements gives back many operands but few statements.
-TEST_CASE("statements: the stream of counts follows that of the operands after a rewinding") {
-  for (int leaves = 0; leaves < 6000; leaves += 7) {
-    Budget budget;
-    Statements<double> statements(budget);
-    for (int i = 0; i < 3000; ++i) append_leaf(statements);
-    statements.rewind({});
-    append(statements, 1);
-    for (int i = 0; i < leaves; ++i) append_leaf(statements);
-    const auto mark = statements.mark();
-    std::size_t widest = 0;
-    for (int i = 0; i < 12; ++i) append(statements, 200);
-    std::size_t capacity = statements.mark().operands;
-    while (statements.has_room(widest + 1)) ++widest;
-    capacity += widest;
-    statements.rewind(mark);
-    REQUIRE(counts_suffice(statements, capacity));
-    for (int i = 0; i < 5000; ++i) append(statements, 1);
-    CHECK(statements.size() == mark.statements + 5000);
-  }
 }

@@ -86,7 +86,7 @@ TEST_CASE("guard: scalars that are not recorded, or no longer, are seen") {
   record();
   CHECK(is_permitted(partial - 1, partial + 1));
   CHECK(is_forbidden(partial + 1));
-  statements.begin_sweep();
+  statements.clear_adjoints();
   const double* const adjoint = &statements.adjoint(2);
   CHECK(is_permitted(adjoint - 2, adjoint + 1));
   CHECK(is_forbidden(adjoint + 1));

@@ -329,6 +329,40 @@ TEST_CASE("tape: gradients of many scalars at once") {
   CHECK_THROWS_WITH(tape.gradients(x, gradient), ContainsSubstring("is from before a clear()"));
 }
 
+// small recordings have ways of their own
+TEST_CASE("tape: variables and gradients of any number of scalars, on tapes new and used") {
+  Tape<double> used;
+  for (std::size_t n = 0; n < 40; ++n) {
+    CAPTURE(n);
+    std::vector<double> values(n), gradient(n, -1);
+    for (std::size_t i = 0; i < n; ++i) values[i] = 1 + double(i);
+    std::vector<Var<double>> x(n);
+    Tape<double> fresh;
+    for (Tape<double>* tape : {&fresh, &used}) {
+      tape->clear();
+      tape->variables(values, x);
+      REQUIRE(tape->statement_count() == n);
+      if (n % 2 == 1) tape->variable(0.25);  // so that there are even numbers of statements, too
+      Var<double> sum = tape->variable(0.5);
+      for (std::size_t i = 0; i < n; ++i) sum += x[i] * x[i] * double(n);
+      tape->backward(sum, 2.0);
+      tape->gradients(x, gradient);
+      for (std::size_t i = 0; i < n; ++i) {
+        CHECK(x[i].value() == values[i]);
+        CHECK(gradient[i] == 4 * values[i] * double(n));
+        CHECK(x[i].grad() == gradient[i]);
+      }
+      CHECK(sum.grad() == 2);
+      // of the last but one only; the others are fresh zeros
+      if (n < 2) continue;
+      tape->backward(x[n - 2]);
+      CHECK(x[n - 2].grad() == 1);
+      CHECK(x[n - 1].grad() == 0);
+      CHECK(sum.grad() == 0);
+    }
+  }
+}
+
 TEST_CASE("tape: NaN passes on") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   Tape<double> tape;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <type_traits>
 #ifdef __linux__
@@ -140,11 +141,12 @@ class Stream {
 
   T* data() const { return data_; }
   std::size_t capacity() const { return capacity_; }
+  std::size_t bytes() const { return capacity_ * sizeof(T); }
 
   /// \throws std::bad_alloc, TapeError beyond the budget
   void reserve(std::size_t capacity) {
     if (capacity <= capacity_) return;
-    data_ = static_cast<T*>(grow(budget_, data_, capacity_ * sizeof(T), capacity * sizeof(T)));
+    data_ = static_cast<T*>(grow(budget_, data_, bytes(), capacity * sizeof(T)));
     capacity_ = capacity;
   }
 
@@ -154,6 +156,29 @@ class Stream {
   }
   void close(std::size_t first, std::size_t last) {
     if (first < last) forbid_access(data_ + first, (last - first) * sizeof(T));
+  }
+
+  /// Opens elements behind which none is in use, and sets them to zero.
+  void open_zeros(std::size_t first, std::size_t count) {
+    std::uninitialized_fill_n(open(first, count), count, T(0));
+  }
+  /// The same of up to n, for which there is memory: sets all n, as to count them and to call memset
+  /// takes longer.
+  template <std::size_t n>
+  [[gnu::always_inline]] void open_few_zeros(std::size_t first, std::size_t count) {
+    if constexpr (std::is_floating_point_v<T> || std::is_enum_v<T>) {
+      // no wider than an allocation is aligned: behind a store to two cache lines a load has to wait
+      constexpr std::size_t step = std::min<std::size_t>(n * sizeof(T), 16);
+      using Register [[gnu::vector_size(step), gnu::aligned(1), gnu::may_alias]] = unsigned char;
+      auto* const memory = reinterpret_cast<unsigned char*>(open(first, n));
+      for (std::size_t i = 0; i < n * sizeof(T); i += step) {
+        *reinterpret_cast<Register*>(memory + i) = Register{};
+        asm("");  // or the compiler makes wider ones
+      }
+      close(first + count, first + n);
+    } else {
+      open_zeros(first, count);
+    }
   }
 
  private:
@@ -197,7 +222,7 @@ class Arena {
 
   Mark mark() const { return {block_, offset_}; }
 
-  bool is_empty() const { return block_ == 0 && offset_ == 0; }
+  bool is_empty() const { return offset_ == 0; }  // of every later block something is in use
 
   void rewind(Mark mark) {
     if (blocks_.size() > 1) {
@@ -251,7 +276,7 @@ class Arena {
       forbid_access(memory, size);
       blocks_.push_back({memory, size, 0});
     }
-    select(next, bytes + gap);
+    select(next, std::max<std::size_t>(bytes, 1) + gap);
     permit_access(memory_, bytes);
     return memory_;
   }

@@ -55,7 +55,8 @@ struct Node {
   std::string_view operation, name;  // static text; text in the arena
   const Edge* operands = nullptr;
   std::uint32_t operand_count = 0;
-  std::uint32_t statements_before = 0;  // position among the scalars
+  std::size_t operands_before = 0;  // position among the scalars
+  std::uint32_t statements_before = 0;
   std::uint32_t scalar = 0;  // the statement that holds a scalar result; 0: the result is a tensor
   std::uint32_t scalar_count = 1;  // results held by as many statements from there on
   std::uint32_t operations = 0;    // of an element-wise formula; 0: not element-wise
@@ -108,8 +109,8 @@ class Recording {
   }
 
   /// Forgets everything.
-  void clear() {
-    if (holds_scalars_only()) {
+  [[gnu::always_inline]] void clear() {
+    if (holds_scalars_only()) [[likely]] {
       statements.clear();
       swept_statements_ = swept_nodes_ = 0;
       begin_epoch();
@@ -161,7 +162,7 @@ class Recording {
 
   /// A scalar without operands of its own.
   std::uint32_t append_leaf(std::string_view operation, const T& value) {
-    if (!statements.has_room_for_leaf()) statements.make_room_for_leaf();
+    if (!statements.has_room_for_leaves(1)) statements.make_room_for_leaves(1);
     const std::uint32_t statement = statements.append_leaf();
     if (tracer != nullptr) tracer->remember(statement, operation, value);
     return statement;
@@ -190,6 +191,7 @@ class Recording {
     node.operation = operation;
     node.value = value;
     node.grad = grad;
+    node.operands_before = statements.mark().operands;
     node.statements_before = static_cast<std::uint32_t>(statements.size());
     if (tracer != nullptr) node.call_site = tracer->call_site();
     nodes.push_back(&node);
@@ -279,33 +281,44 @@ class Recording {
 
   // The sweep.
 
+  /// Whether the sweep is one over a few scalars.
+  bool has_few_scalars_only() const {
+    return std::is_floating_point_v<T> && statements.size() < Statements<T>::few &&
+           tracer == nullptr && nodes.empty();
+  }
+  /// The sweep of these.
+  [[gnu::always_inline]] void sweep_few_scalars(std::uint32_t loss, const T& seed) {
+    statements.clear_few_adjoints();
+    swept_statements_ = statements.size() + 1;
+    statements.adjoint(loss) = seed;
+    statements.sweep(statements.mark(), 0);
+  }
+
+  /// Clears the adjoints, to which a seed is to be added, and may find no memory for them: then the
+  /// last sweep stands.
   void begin_sweep() {
-    statements.begin_sweep();  // may find no memory: then the last sweep stands
+    statements.clear_adjoints();
     ++sweep;
     swept_statements_ = statements.size() + 1;
     swept_nodes_ = nodes.size();
   }
 
-  /// If a backward function throws, there are no gradients until the next sweep.
+  /// If something throws, there are no gradients until the next sweep.
   void run_sweep() {
     try {
-      sweep_all();
+      sweep_nodes_and_statements();
     } catch (...) {
       swept_statements_ = swept_nodes_ = 0;
       throw;
     }
   }
 
-  void sweep_all() {
-    if (tracer == nullptr && nodes.empty()) return statements.sweep_down_to(0);
-    sweep_nodes_and_statements();
-  }
-
   [[gnu::noinline]] void sweep_nodes_and_statements() {
+    sweep_position = statements.mark();
     if (tracer != nullptr) tracer->check_before_sweep();
     for (std::size_t i = nodes.size(); i-- > 0;) {
       Node<T>& node = *nodes[i];
-      sweep_statements_down_to(node.statements_before);
+      sweep_statements_down_to(node.operands_before);
       if (node.backward == nullptr || !is_reached(node)) continue;
       node.backward(node);
       if (tracer != nullptr) tracer->check_node_sweep(i);
@@ -321,9 +334,9 @@ class Recording {
     return false;
   }
 
-  bool has_adjoint(std::uint32_t statement) const { return statement < swept_statements_; }
-  /// Of the present epoch, and swept: one comparison, as another epoch is 2^32 or more away.
-  bool has_adjoint(Place place) const { return place.bits - now.bits < swept_statements_; }
+  /// The statement of a place of the present epoch; of another, a number that is none of a statement.
+  std::uint64_t statement_at(Place place) const { return place.bits - now.bits; }
+  bool has_adjoint(std::uint64_t statement) const { return statement < swept_statements_; }
   bool has_gradient(std::size_t node) const { return node < swept_nodes_; }
 
   Budget budget;
@@ -334,9 +347,10 @@ class Recording {
   std::uint64_t rewindings = 0;
   Place now;  // position 0 of the present epoch, which is the number of rewindings
   std::uint32_t sweep = 0;
-  int paused = 0;                          // no_grad guards
-  std::unique_ptr<Tracer<T>> last_tracer;  // null: never traced
-  Tracer<T>* tracer = nullptr;             // null: not tracing
+  typename Statements<T>::Mark sweep_position;  // among the statements
+  int paused = 0;                               // no_grad guards
+  std::unique_ptr<Tracer<T>> last_tracer;       // null: never traced
+  Tracer<T>* tracer = nullptr;                  // null: not tracing
 
  private:
   /// A rewinding, by its number: of the handles from before it those survive whose position is
@@ -377,14 +391,14 @@ class Recording {
     now = Place::at(0, static_cast<std::uint32_t>(rewindings));
   }
 
-  void sweep_statements_down_to(std::size_t last) {
-    if (!statements.is_swept_down_to(last)) sweep_down_to(last);
+  void sweep_statements_down_to(std::size_t last_operand) {
+    if (sweep_position.operands > last_operand) sweep_down_to(last_operand);
   }
-  [[gnu::noinline]] void sweep_down_to(std::size_t last) {
+  [[gnu::noinline]] void sweep_down_to(std::size_t last_operand) {
     if (tracer != nullptr) [[unlikely]] {
-      tracer->sweep_statements(last);
+      tracer->sweep_statements(last_operand);
     } else {
-      statements.sweep_down_to(last);
+      sweep_position = statements.sweep(sweep_position, last_operand);
     }
   }
 

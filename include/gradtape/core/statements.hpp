@@ -16,7 +16,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 
 #include "arena.hpp"
 #include "kinds.hpp"
@@ -57,9 +56,13 @@ enum class Count : std::uint8_t {};
 /// Most operands of one statement: its count is one byte.
 inline constexpr std::size_t max_operands = 255;
 
-template <class T>
+/// The number of a statement, and of one more, has to fit into an operand.
+template <class T, std::size_t max_statements = std::numeric_limits<std::uint32_t>::max() - 1>
 class Statements {
  public:
+  /// Statements, beside statement 0, of which loops and calls would take longer than the work.
+  static constexpr std::size_t few = 8;
+
   /// Lengths of the streams: a place to rewind to.
   struct Mark {
     std::size_t statements = 0, operands = 0;
@@ -77,16 +80,15 @@ class Statements {
     divert(diverted_);
   }
 
-  /// Rewinds to the beginning.  The count stream then has room for as many statements as operands.
+  /// Rewinds to the beginning.
   void clear() {
     if constexpr (guards_memory) close_from({});
     statements_ = operands_ = 0;
-    if (!diverted_) operand_limit_ = operand_capacity_;
+    operand_limit_ = cleared_operand_limit_;
   }
 
   std::size_t bytes() const {
-    return partial_.capacity() * sizeof(T) + operand_.capacity() * sizeof(std::uint32_t) +
-           count_.capacity() + adjoint_.capacity() * sizeof(T);
+    return partial_.bytes() + operand_.bytes() + count_.bytes() + adjoint_.bytes();
   }
 
   /// Whether a statement of n >= 1 operands fits; if not, or if statements are diverted:
@@ -98,8 +100,8 @@ class Statements {
 
   /// \throws TapeError above 2^32 statements or beyond the budget, std::bad_alloc
   [[gnu::cold, gnu::noinline]] void make_room(std::size_t n) {
+    check_statements(n);
     const std::size_t statements_left = max_statements - statements_;
-    if (n > statements_left) fail<TapeError>("tape: more than 2^32 scalar statements");
     std::size_t capacity = operand_capacity_;
     if (operands_ + n > capacity) {
       capacity = std::min(std::max<std::size_t>(2 * capacity, initial_capacity) + n,
@@ -116,12 +118,7 @@ class Statements {
   /// `no_grad` cost nothing when they are off.
   void divert(bool on) {
     diverted_ = on;
-    // rewinding may give back more operands than statements: then the count stream is the limit
-    const std::size_t statements_left =
-        std::max(count_.capacity(), statements_ + 1) - statements_ - 1;
-    operand_limit_ = on ? 0 : std::min(operand_capacity_, operands_ + statements_left);
-    leaf_limit_ = on ? std::numeric_limits<std::ptrdiff_t>::min()
-                     : static_cast<std::ptrdiff_t>(count_.capacity() - operand_capacity_) - 1;
+    set_limits(statements_);
   }
 
   /// Appends a statement of n >= 1 operands, for which there is room.  `write(partial, operand)`
@@ -149,44 +146,45 @@ class Statements {
     });
   }
 
-  /// Whether a statement without operands fits.
-  [[gnu::always_inline]] bool has_room_for_leaf() const {
-    return static_cast<std::ptrdiff_t>(statements_ - operands_) < leaf_limit_;
+  /// Whether n statements without operands fit.
+  [[gnu::always_inline]] bool has_room_for_leaves(std::size_t n) const {
+    return static_cast<std::ptrdiff_t>(statements_ - operands_ + n) <= leaf_limit_;
   }
   /// \throws TapeError above 2^32 statements or beyond the budget, std::bad_alloc
-  [[gnu::cold, gnu::noinline]] void make_room_for_leaf() {
-    if (statements_ + 1 > max_statements) fail<TapeError>("tape: more than 2^32 scalar statements");
-    make_room_for_statements(statements_ + 1 + operand_capacity_ - operands_);
-    divert(diverted_);
+  [[gnu::cold, gnu::noinline]] void make_room_for_leaves(std::size_t n) {
+    check_statements(n);
+    make_room_for_statements(statements_ + n + operand_capacity_ - operands_);
+    set_limits(statements_ + n);  // what room is left is for operands
   }
+  /// Appends n statements without operands, for which there is room, and returns the first.
+  std::uint32_t append_leaves(std::size_t n) {
+    count_.open_zeros(statements_ + 1, n);
+    return end_leaves(n);
+  }
+  /// The same of at most `few`.
+  [[gnu::always_inline]] std::uint32_t append_few_leaves(std::size_t n) {
+    count_.template open_few_zeros<few>(statements_ + 1, n);
+    return end_leaves(n);
+  }
+  /// The same of one.
   [[gnu::always_inline]] std::uint32_t append_leaf() {
     const std::size_t statement = ++statements_;
     *count_.open(statement) = Count{0};
     return static_cast<std::uint32_t>(statement);
   }
 
-  /// Appends n statements without operands and returns the first.
-  /// \throws TapeError above 2^32 statements or beyond the budget, std::bad_alloc
-  std::uint32_t append_leaves(std::size_t n) {
-    if (n > max_statements - statements_) fail<TapeError>("tape: more than 2^32 scalar statements");
-    if (statements_ + n + operand_capacity_ - operands_ + 2 > count_.capacity()) {
-      make_room_for_statements(statements_ + n + operand_capacity_ - operands_);
-      divert(diverted_);
-    }
-    const std::size_t first = statements_ + 1;
-    fill_n(count_.open(first, n), n, Count{0});
-    statements_ += n;
-    return static_cast<std::uint32_t>(first);
-  }
-
   // The sweep.
 
-  /// Clears all adjoints and puts the sweep behind the last statement.
-  void begin_sweep() {
-    if (statements_ >= adjoint_.capacity()) [[unlikely]]
+  /// Sets all adjoints to zero.
+  /// \throws TapeError beyond the budget, std::bad_alloc
+  [[gnu::noinline]] void clear_adjoints() {
+    if (statements_ >= adjoint_.capacity())
       adjoint_.reserve(std::max(2 * adjoint_.capacity(), statements_ + 1));
-    fill_n(adjoint_.open(0, statements_ + 1), statements_ + 1, T(0));
-    cursor_ = mark();
+    adjoint_.open_zeros(0, statements_ + 1);
+  }
+  /// The same of at most `few` in less time.
+  [[gnu::always_inline]] void clear_few_adjoints() {
+    adjoint_.template open_few_zeros<few>(0, statements_ + 1);
   }
 
   /// What looks at no statement of a sweep.
@@ -194,25 +192,27 @@ class Statements {
     void operator()(std::size_t, const T*, std::size_t, const T*, const std::uint32_t*) const {}
   };
 
-  bool is_swept_down_to(std::size_t last) const { return cursor_.statements <= last; }
-
-  /// Sweeps the statements above `last`, down from where the sweep stands.
+  /// Sweeps the statements of all operands but the first `last`; returns where it stands.
   /// `visit(statement, adjoints, n, partial, operand)` sees each statement whose adjoint is not
   /// zero when that is final and its n operands have received their shares.
   template <class Visit = Ignore>
-  [[gnu::always_inline]] void sweep_down_to(std::size_t last, const Visit& visit = {}) {
+  [[gnu::always_inline]] Mark sweep(Mark from, std::size_t last, const Visit& visit = {}) {
     T* const __restrict adjoint = adjoint_.data();
     const Count* const count = count_.data();
-    const T* partial = partial_.data() + cursor_.operands;
-    const std::uint32_t* operand = operand_.data() + cursor_.operands;
-    T y_bar = adjoint[cursor_.statements];
-    // where no operands are left, only leaves are
-    for (std::size_t statement = cursor_.statements; statement > last && partial != partial_.data();
-         --statement) {
+    const T* partial = partial_.data() + from.operands;
+    const std::uint32_t* operand = operand_.data() + from.operands;
+    T y_bar = adjoint[from.statements];
+    const T* const end = partial_.data() + last;
+    std::size_t statement = from.statements;
+    for (; partial != end; --statement) {
       const auto n = static_cast<std::size_t>(count[statement]);
+      if (n == 0) {
+        y_bar = adjoint[statement - 1];
+        continue;
+      }
       partial -= n;
       operand -= n;
-      if (n == 0 || is_exact_zero(y_bar)) {
+      if (is_exact_zero(y_bar)) {
         y_bar = adjoint[statement - 1];
         continue;
       }
@@ -224,8 +224,7 @@ class Statements {
       visit(statement, adjoint, n, partial, operand);
       y_bar = first == statement - 1 ? sum : before;
     }
-    cursor_.statements = std::min(cursor_.statements, last);
-    cursor_.operands = static_cast<std::size_t>(partial - partial_.data());
+    return {statement, last};
   }
 
   T& adjoint(std::size_t statement) { return adjoint_.data()[statement]; }
@@ -243,26 +242,36 @@ class Statements {
   }
 
  private:
-  /// A few elements without a call.
-  template <class U>
-  [[gnu::always_inline]] static void fill_n(U* elements, std::size_t n, U value) {
-    if (n > 16) {
-      std::uninitialized_fill_n(elements, n, value);
-      return;
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-      std::construct_at(elements + i, value);
-      asm("");  // of a plain loop the compiler makes the call again
-    }
+  [[gnu::always_inline]] std::uint32_t end_leaves(std::size_t n) {
+    const auto first = static_cast<std::uint32_t>(statements_ + 1);
+    statements_ += n;
+    return first;
   }
 
   static constexpr std::size_t initial_capacity = 1024;
+  static constexpr std::ptrdiff_t no_leaves = std::numeric_limits<std::ptrdiff_t>::min();
+  static constexpr std::size_t spare_counts = 1 + few;  // of statement 0, and `append_few_leaves`
 
-  static constexpr std::size_t max_statements = std::numeric_limits<std::uint32_t>::max() - 1;
+  void set_limits(std::size_t statements) {
+    // rewinding may give back more operands than statements: then the count stream is the limit
+    const std::size_t room = std::max(count_.capacity(), spare_counts) - spare_counts;
+    operand_limit_ =
+        diverted_ ? 0 : std::min(operand_capacity_, operands_ + room - std::min(room, statements));
+    cleared_operand_limit_ = diverted_ ? 0 : std::min(operand_capacity_, room);
+    leaf_limit_ =
+        diverted_ || room == 0 ? no_leaves : static_cast<std::ptrdiff_t>(room - operand_capacity_);
+  }
+
+  void check_statements(std::size_t more) const {
+    if (more > max_statements - statements_)
+      fail<TapeError>("tape: more than 2^32 scalar statements");
+  }
 
   [[gnu::cold, gnu::noinline]] void make_room_for_statements(std::size_t n) {
-    if (n + 2 > count_.capacity())
-      count_.reserve(std::max<std::size_t>(2 * n, initial_capacity) + 2);
+    n = std::min(n, max_statements);
+    adjoint_.reserve(few);
+    if (n + spare_counts <= count_.capacity()) return;
+    count_.reserve(std::min(std::max(2 * n, initial_capacity), max_statements) + spare_counts);
   }
 
   void close_from(Mark mark) {
@@ -282,10 +291,9 @@ class Statements {
   std::size_t operand_limit_ =
       0;  // between the two lengths: stored as a pair of neighbours they would stall
   std::size_t statements_ = 0;  // the loads of the next statement
-  std::size_t operand_capacity_ = 0;
-  std::ptrdiff_t leaf_limit_ = 0;
+  std::size_t operand_capacity_ = 0, cleared_operand_limit_ = 0;
+  std::ptrdiff_t leaf_limit_ = no_leaves;
   bool diverted_ = false;
-  Mark cursor_;
 };
 
 }  // namespace detail

@@ -89,7 +89,7 @@ class Tape : detail::Recording<T> {
 
   /// Forgets everything recorded and keeps the memory.  Handles from before are refused from now
   /// on.
-  void clear() { Recording::clear(); }
+  [[gnu::always_inline]] void clear() { Recording::clear(); }
 
   class Scope;
   /// Forgets at the end of its block, also when an exception passes, what was recorded since.
@@ -137,6 +137,9 @@ class Tape : detail::Recording<T> {
   }
 
  private:
+  void many_variables(std::span<const T> values, std::span<Var<T>> x);
+  void gradients_carefully(std::span<const Var<T>> x, std::span<T> values) const;
+  void backward_carefully(const Var<T>& loss, const T& seed);
   void divert() { this->statements.divert(this->tracer != nullptr || this->paused > 0); }
   Tensor<T> leaf(std::string_view operation, const Shape& shape, bool needs_grad,
                  std::string_view name);

@@ -233,12 +233,13 @@ void check_node_sweep(const Recording<T>& recording, std::size_t index) {
 }
 
 template <class T>
-void sweep_traced_statements(Recording<T>& recording, std::size_t last) {
-  recording.statements.sweep_down_to(last, [&recording](std::size_t y, const T* adjoint,
-                                                        std::size_t n, const T* partial,
-                                                        const std::uint32_t* operand) {
+void sweep_traced_statements(Recording<T>& recording, std::size_t last_operand) {
+  const auto check = [&recording](std::size_t y, const T* adjoint, std::size_t n, const T* partial,
+                                  const std::uint32_t* operand) {
     check_statement_sweep(recording, static_cast<std::uint32_t>(y), adjoint, n, partial, operand);
-  });
+  };
+  recording.sweep_position =
+      recording.statements.sweep(recording.sweep_position, last_operand, check);
 }
 
 /// Calls visit(element, x) for every element of the result, x its operands.
@@ -354,7 +355,9 @@ class RecordingTracer final : public Tracer<T> {
     check_traced_reduction(recording_, operation, value, n, operands);
   }
   void check_before_sweep() override { detail::check_before_sweep(recording_); }
-  void sweep_statements(std::size_t last) override { sweep_traced_statements(recording_, last); }
+  void sweep_statements(std::size_t last_operand) override {
+    sweep_traced_statements(recording_, last_operand);
+  }
   void check_node_sweep(std::size_t node) override { detail::check_node_sweep(recording_, node); }
 
  private:

@@ -70,7 +70,7 @@ class Tracer {
                                const Tensor<T>* operands) = 0;
 
   virtual void check_before_sweep() = 0;
-  virtual void sweep_statements(std::size_t last) = 0;
+  virtual void sweep_statements(std::size_t last_operand) = 0;
   virtual void check_node_sweep(std::size_t node) = 0;
 };
 

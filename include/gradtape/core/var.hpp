@@ -33,8 +33,13 @@ class Var {
   /// \throws TapeError if its operands are of several tapes, or no longer recorded.
   template <class E>
   requires(detail::kind_of<E> == detail::Kind::scalar && std::is_same_v<detail::scalar_of<E>, T>)
-      [[gnu::always_inline]] Var(const E& e) {
-    record(e);
+      [[gnu::always_inline]] Var(const E& e)
+      : value_(e.value()), recording_(e.first_recording()) {
+    if (is_simple(e, recording_)) [[likely]] {
+      place_ = {recording_->now.bits | detail::append_statement(e, recording_->statements)};
+    } else {
+      *this = recorded_carefully(e);
+    }
   }
   /// From now on the handle names a new node, that of the expression; the old one is as it was.
   template <class E>
@@ -56,8 +61,12 @@ class Var {
   /// it. \throws TapeError for a constant, a handle that is no longer recorded, or before a
   /// backward pass.
   [[gnu::always_inline]] const T& grad() const {
-    if (recording_ == nullptr || !recording_->has_adjoint(place_)) [[unlikely]]
-      check_gradient();
+    if (recording_ != nullptr) [[likely]] {
+      const std::uint64_t statement = recording_->statement_at(place_);
+      if (recording_->has_adjoint(statement)) [[likely]]
+        return recording_->statements.adjoint(statement);
+    }
+    check_gradient();
     return recording_->statements.adjoint(place_.index());
   }
 
@@ -110,22 +119,30 @@ class Var {
   template <class>
   friend struct detail::ScalarHandle;
 
-  Var(const T& value, detail::Recording<T>& recording, std::uint32_t statement)
-      : value_(value), recording_(&recording), place_{recording.now.bits | statement} {}
+  Var(const T& value, detail::Recording<T>& recording, detail::Place place)
+      : value_(value), recording_(&recording), place_(place) {}
 
   template <class E>
   [[gnu::always_inline]] void record(const E& e) {
     detail::Recording<T>* const recording = e.first_recording();
-    if (recording == nullptr || !e.mismatch(recording).is_none() ||
-        !recording->statements.has_room(E::leaves)) [[unlikely]] {
-      const E copy(e);  // were its own address to escape, e would live in memory, not in registers
-      *this = Var(detail::record_carefully(copy, copy.recording()), copy);
-    } else {
+    if (is_simple(e, recording)) [[likely]] {
       const std::uint32_t statement = detail::append_statement(e, recording->statements);
       value_ = e.value();
       recording_ = recording;
       place_ = {recording->now.bits | statement};
+    } else {
+      *this = recorded_carefully(e);
     }
+  }
+  template <class E>
+  [[gnu::always_inline]] static bool is_simple(const E& e, const detail::Recording<T>* recording) {
+    return recording != nullptr && e.mismatch(recording).is_none() &&
+           recording->statements.has_room(E::leaves);
+  }
+  template <class E>
+  [[gnu::always_inline]] static Var recorded_carefully(const E& e) {
+    const E copy(e);  // were its own address to escape, e would live in memory, not in registers
+    return Var(detail::record_carefully(copy, copy.recording()), copy);
   }
   /// Statement 0: a constant.
   template <class E>
@@ -175,8 +192,11 @@ namespace detail {
 /// What the engine sees of a Var.
 template <class T>
 struct ScalarHandle {
+  static Var<T> make(const T& value, Recording<T>& recording, Place place) {
+    return Var<T>(value, recording, place);
+  }
   static Var<T> make(const T& value, Recording<T>& recording, std::uint32_t statement) {
-    return Var<T>(value, recording, statement);
+    return make(value, recording, Place{recording.now.bits | statement});
   }
   static Recording<T>* recording(const Var<T>& x) { return x.recording_; }
   static Place place(const Var<T>& x) { return x.place_; }
@@ -215,7 +235,7 @@ template <class T, class X>
 template <class T>
 [[gnu::always_inline]] inline Var<T> Tape<T>::variable(const T& value, std::string_view name) {
   std::uint32_t statement;
-  if (this->statements.has_room_for_leaf()) [[likely]] {
+  if (this->statements.has_room_for_leaves(1)) [[likely]] {
     statement = this->statements.append_leaf();
   } else {
     if (this->paused > 0) return constant(value);
@@ -227,40 +247,55 @@ template <class T>
 
 template <class T>
 void Tape<T>::variables(std::span<const T> values, std::span<Var<T>> x) {
-  if (values.size() != x.size()) {
-    detail::fail<ShapeError>("variables: ", values.size(), " values for ", x.size(), " scalars");
+  const std::size_t n = x.size();
+  if (n > this->statements.few || values.size() != n || !this->statements.has_room_for_leaves(n))
+      [[unlikely]]
+    return many_variables(values, x);
+  detail::Place place = {this->now.bits | this->statements.append_few_leaves(n)};
+  for (std::size_t i = 0; i < n; ++i) {
+    x[i] = detail::ScalarHandle<T>::make(values[i], *this, place);
+    ++place.bits;
+    asm("");  // in vector registers it takes longer for a few
   }
+}
+
+template <class T>
+[[gnu::noinline]] void Tape<T>::many_variables(std::span<const T> values, std::span<Var<T>> x) {
+  const std::size_t n = x.size();
+  if (values.size() != n)
+    detail::fail<ShapeError>("variables: ", values.size(), " values for ", n, " scalars");
   if (this->tracer != nullptr || this->paused > 0) {
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = variable(values[i]);
+    for (std::size_t i = 0; i < n; ++i) x[i] = variable(values[i]);
     return;
   }
-  const std::uint32_t first = this->statements.append_leaves(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) {
+  if (!this->statements.has_room_for_leaves(n)) this->statements.make_room_for_leaves(n);
+  const std::uint32_t first = this->statements.append_leaves(n);
+  for (std::size_t i = 0; i < n; ++i)
     x[i] = detail::ScalarHandle<T>::make(values[i], *this, first + static_cast<std::uint32_t>(i));
-  }
 }
 
 template <class T>
 void Tape<T>::gradients(std::span<const Var<T>> x, std::span<T> values) const {
   using Handle = detail::ScalarHandle<T>;
+  const std::size_t n = x.size();
+  if (values.size() != n) return gradients_carefully(x, values);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint64_t statement = this->statement_at(Handle::place(x[i]));
+    if (Handle::recording(x[i]) != this || !this->has_adjoint(statement)) [[unlikely]]
+      return gradients_carefully(x, values);
+    values[i] = this->statements.adjoint(statement);
+  }
+}
+
+template <class T>
+[[gnu::cold, gnu::noinline]] void Tape<T>::gradients_carefully(std::span<const Var<T>> x,
+                                                               std::span<T> values) const {
   if (values.size() != x.size()) {
     detail::fail<ShapeError>("gradients: ", x.size(), " scalars, ", values.size(), " values");
   }
-  if (x.empty()) return;
-  std::size_t done = 0;
-  // scalars made in one go stand side by side, so that one test of the range serves for all
-  const detail::Place first = Handle::place(x.front());
-  if (this->has_adjoint(first) && this->has_adjoint(detail::Place{first.bits + x.size() - 1})) {
-    const T* const adjoint = &this->statements.adjoint(first.index());
-    for (; done < x.size() && Handle::recording(x[done]) == this &&
-           Handle::place(x[done]).bits == first.bits + done;
-         ++done) {
-      values[done] = adjoint[done];
-    }
-  }
-  for (; done < x.size(); ++done) {
-    Handle::leaf(x[done]).check_for("gradients", *this);
-    values[done] = x[done].grad();
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    detail::ScalarHandle<T>::leaf(x[i]).check_for("gradients", *this);
+    values[i] = x[i].grad();
   }
 }
 
@@ -271,13 +306,18 @@ Var<T> Tape<T>::constant(const T& value) {
 
 template <class T>
 void Tape<T>::backward(const Var<T>& loss, const T& seed) {
-  const detail::Recording<T>* recording = detail::ScalarHandle<T>::recording(loss);
-  if (recording == nullptr) {
+  if (this->has_few_scalars_only() && detail::ScalarHandle<T>::leaf(loss).mismatch(this).is_none())
+    return this->sweep_few_scalars(detail::ScalarHandle<T>::statement(loss), seed);
+  backward_carefully(loss, seed);
+}
+
+template <class T>
+[[gnu::noinline]] void Tape<T>::backward_carefully(const Var<T>& loss, const T& seed) {
+  if (loss.is_constant()) {
     detail::fail<TapeError>(
         "backward: the loss is a constant: it depends on nothing that is recorded on this tape");
   }
-  const auto leaf = detail::ScalarHandle<T>::leaf(loss);
-  if (!leaf.mismatch(this).is_none()) leaf.check_for("backward", *this);
+  detail::ScalarHandle<T>::leaf(loss).check_for("backward", *this);
   this->begin_sweep();
   this->statements.adjoint(detail::ScalarHandle<T>::statement(loss)) = seed;
   this->run_sweep();
