@@ -138,3 +138,14 @@ TEST_CASE("statements: room for more operands than there are numbers of statemen
   CHECK_THROWS_AS(append(statements, 1), TapeError);
   CHECK(statements.size() == 3000);
 }
+
+// a sweep over tensors alone has one adjoint, that of nobody
+TEST_CASE("statements: memory for adjoints is of none or of all that are cleared in one go") {
+  Budget budget;
+  Statements<double> statements(budget);
+  CHECK(statements.bytes() == 0);
+  statements.clear_adjoints();
+  CHECK(statements.bytes() == statements.few * sizeof(double));
+  statements.clear_adjoints();
+  CHECK(statements.adjoint(0) == 0);
+}

@@ -177,12 +177,13 @@ class Statements {
 
   /// Sets all adjoints to zero.
   /// \throws TapeError beyond the budget, std::bad_alloc
-  [[gnu::noinline]] void clear_adjoints() {
+  void clear_adjoints() {
+    if (statements_ < few && adjoint_.capacity() > 0) return clear_few_adjoints();
     if (statements_ >= adjoint_.capacity())
-      adjoint_.reserve(std::max(2 * adjoint_.capacity(), statements_ + 1));
+      adjoint_.reserve(std::max({2 * adjoint_.capacity(), statements_ + 1, few}));
     adjoint_.open_zeros(0, statements_ + 1);
   }
-  /// The same of at most `few` in less time.
+  /// The same of less than `few`.
   [[gnu::always_inline]] void clear_few_adjoints() {
     adjoint_.template open_few_zeros<few>(0, statements_ + 1);
   }
