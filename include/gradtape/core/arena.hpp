@@ -151,7 +151,11 @@ class Stream {
   }
 
   [[gnu::always_inline]] T* open(std::size_t first, std::size_t count = 1) {
-    permit_access(data_ + first, count * sizeof(T));
+    if constexpr (guards_memory) {
+      const std::size_t end =
+          std::min(first + count, capacity_);  // beyond is somebody else's memory
+      if (first < end) permit_access(data_ + first, (end - first) * sizeof(T));
+    }
     return data_ + first;
   }
   void close(std::size_t first, std::size_t last) {
