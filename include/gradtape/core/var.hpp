@@ -34,7 +34,7 @@ class Var {
   template <class E>
   requires(detail::kind_of<E> == detail::Kind::scalar && std::is_same_v<detail::scalar_of<E>, T>)
       [[gnu::always_inline]] Var(const E& e)
-      : value_(e.value()), recording_(e.first_recording()) {
+      : recording_(e.first_recording()), value_(e.value()) {
     if (is_simple(e, recording_)) [[likely]] {
       place_ = {recording_->now.bits | detail::append_statement(e, recording_->statements)};
     } else {
@@ -120,7 +120,7 @@ class Var {
   friend struct detail::ScalarHandle;
 
   Var(const T& value, detail::Recording<T>& recording, detail::Place place)
-      : value_(value), recording_(&recording), place_(place) {}
+      : recording_(&recording), value_(value), place_(place) {}
 
   template <class E>
   [[gnu::always_inline]] void record(const E& e) {
@@ -169,8 +169,10 @@ class Var {
     return *recording_;
   }
 
-  T value_{};
+  // the value stands between: two integers side by side compilers store by one vector register,
+  // which takes longer to be filled
   detail::Recording<T>* recording_ = nullptr;
+  T value_{};
   detail::Place place_;
 };
 
