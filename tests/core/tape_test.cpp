@@ -308,6 +308,14 @@ TEST_CASE("tape: gradients of many scalars at once") {
   CHECK(gradient == std::vector<double>{1, 3, 3});
   tape.gradients(std::vector<Var<double>>(), std::span<double>());
   {
+    const auto scope = tape.scope();
+    y *= 2;
+  }
+  y = x[0] * x[0] * x[1] * x[2];
+  tape.backward(y);
+  tape.gradients(x, gradient);  // of handles from before the end of a scope
+  CHECK(gradient == std::vector<double>{12, 3, 2});
+  {
     const auto guard = other.no_grad();
     std::vector<Var<double>> constants(3);
     other.variables(values, constants);
