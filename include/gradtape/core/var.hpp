@@ -35,10 +35,12 @@ class Var {
   requires(detail::kind_of<E> == detail::Kind::scalar && std::is_same_v<detail::scalar_of<E>, T>)
       [[gnu::always_inline]] Var(const E& e)
       : recording_(e.first_recording()), value_(e.value()) {
-    if (is_simple(e, recording_)) [[likely]] {
+    if (recording_ != nullptr && e.mismatch(recording_).is_none() &&
+        recording_->statements.has_room(E::leaves)) [[likely]] {
       place_ = {recording_->now.bits | detail::append_statement(e, recording_->statements)};
     } else {
-      *this = recorded_carefully(e);
+      const E copy(e);  // were its own address to escape, e would live in memory, not in registers
+      *this = Var(detail::record_carefully(copy, copy.recording()), copy);
     }
   }
   /// From now on the handle names a new node, that of the expression; the old one is as it was.
@@ -46,8 +48,7 @@ class Var {
   requires(detail::kind_of<E> == detail::Kind::scalar && std::is_same_v<detail::scalar_of<E>, T>)
       [[gnu::always_inline]] Var&
       operator=(const E& e) {
-    record(e);
-    return *this;
+    return *this = Var(e);
   }
   /// Another handle to the same node; nothing is recorded.
   Var(const Var&) = default;
@@ -122,28 +123,6 @@ class Var {
   Var(const T& value, detail::Recording<T>& recording, detail::Place place)
       : recording_(&recording), value_(value), place_(place) {}
 
-  template <class E>
-  [[gnu::always_inline]] void record(const E& e) {
-    detail::Recording<T>* const recording = e.first_recording();
-    if (is_simple(e, recording)) [[likely]] {
-      const std::uint32_t statement = detail::append_statement(e, recording->statements);
-      value_ = e.value();
-      recording_ = recording;
-      place_ = {recording->now.bits | statement};
-    } else {
-      *this = recorded_carefully(e);
-    }
-  }
-  template <class E>
-  [[gnu::always_inline]] static bool is_simple(const E& e, const detail::Recording<T>* recording) {
-    return recording != nullptr && e.mismatch(recording).is_none() &&
-           recording->statements.has_room(E::leaves);
-  }
-  template <class E>
-  [[gnu::always_inline]] static Var recorded_carefully(const E& e) {
-    const E copy(e);  // were its own address to escape, e would live in memory, not in registers
-    return Var(detail::record_carefully(copy, copy.recording()), copy);
-  }
   /// Statement 0: a constant.
   template <class E>
   Var(std::uint32_t statement, const E& e) : value_(e.value()) {
