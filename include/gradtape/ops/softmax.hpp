@@ -77,6 +77,23 @@ T shifted_exponentials(const T* x, T* y, Index n, const T& shift) {
   return total;
 }
 
+/// The sum of n contiguous elements, in an order that does not depend on where they stand in memory,
+/// as that of Eigen's does.
+template <class T>
+T sum_in_order(const T* x, Index n) {
+  constexpr Index ways = tile_width < T >> 1 ? 8 : 1;
+  T part[std::size_t{ways}]{};
+  Index i = 0;
+  for (; i + ways <= n; i += ways) {
+    for (Index k = 0; k < ways; ++k) part[k] += x[i + k];
+  }
+  for (Index half = ways / 2; half > 0; half /= 2) {
+    for (Index k = 0; k < half; ++k) part[k] += part[k + half];
+  }
+  for (; i < n; ++i) part[0] += x[i];
+  return part[0];
+}
+
 /// e = exp(z - m) for all columns of a matrix, m the column's largest element; then for each column
 /// f(column, its e, m, sum of e).  Short columns go in blocks that stay in cache; within one the
 /// exponential runs over all columns as if they were one, which is what makes it fast.
@@ -107,8 +124,7 @@ void exponentials_of_columns(const T* z, T* e, Index rows, Index columns, bool k
     shifted_exponentials(block_e, block_e, count * rows, T(0));
     for (Index i = 0; i < count; ++i) {
       T* const column = block_e + i * rows;
-      const T sum = ConstContiguousColumn<T>(column, rows).sum();
-      f(start + i, column, shift[i], sum);
+      f(start + i, column, shift[i], sum_in_order(column, rows));
     }
   }
 }
