@@ -3,8 +3,8 @@
 /// The mechanics behind `Tape`: nodes, positions, the sweep, and which handles are still good.
 ///
 /// Scalars are statements (statements.hpp), tensors are nodes in an arena.  A node remembers how
-/// many statements stood before it, so that one sweep visits both kinds in reverse order of
-/// recording:
+/// many statements and operands of theirs stood before it, so that one sweep visits both kinds in
+/// reverse order of recording:
 ///
 ///     statements   1  2  3        4  5           6
 ///     nodes                 A           B  C
@@ -55,8 +55,8 @@ struct Node {
   std::string_view operation, name;  // static text; text in the arena
   const Edge* operands = nullptr;
   std::uint32_t operand_count = 0;
-  std::size_t operands_before = 0;  // position among the scalars
-  std::uint32_t statements_before = 0;
+  std::size_t operands_before = 0;      // position among the scalars: to where the sweep goes
+  std::uint32_t statements_before = 0;  // the same, for drawings
   std::uint32_t scalar = 0;  // the statement that holds a scalar result; 0: the result is a tensor
   std::uint32_t scalar_count = 1;  // results held by as many statements from there on
   std::uint32_t operations = 0;    // of an element-wise formula; 0: not element-wise

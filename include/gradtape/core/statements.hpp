@@ -56,7 +56,7 @@ enum class Count : std::uint8_t {};
 /// Most operands of one statement: its count is one byte.
 inline constexpr std::size_t max_operands = 255;
 
-/// The number of a statement, and of one more, has to fit into an operand.
+/// \tparam max_statements  as many as an operand can name; less for tests
 template <class T, std::size_t max_statements = std::numeric_limits<std::uint32_t>::max() - 1>
 class Statements {
  public:
