@@ -130,7 +130,7 @@ TEST_CASE("allocation: the counter counts") {
 }
 #endif
 
-// Eigen packs the operands of such products into more memory than it takes from the stack.
+// Operands of such products are copied.
 TEST_CASE("allocation: large products") {
   Tape<float> tape;
   const Parameter<float> w(Eigen::MatrixXf::Ones(300, 300));

@@ -54,37 +54,6 @@ TEMPLATE_TEST_CASE("linear: values and gradients by their formulas", "", float, 
   }
 }
 
-// One and several blocks of the depth, plain and transposed, one factor after the other.
-TEMPLATE_TEST_CASE("product: a packed factor gives the same products", "", float, double) {
-  using T = TestType;
-  Random random(2);
-  const auto a = draw<T>(29, 1500, random), square = draw<T>(40, 40, random);
-  const detail::TensorMemory<T> memory(a.size());
-  detail::PackedFactor<T> packed(memory.get());
-  const auto check = [&](const auto& factor, bool transposed, bool right_transposed, Index n) {
-    CAPTURE(factor.rows(), factor.cols(), transposed, right_transposed, n);
-    const detail::Matrix<T> plain{factor.data(), factor.rows(), factor.cols()};
-    const detail::Matrix<T> left = transposed ? plain.transpose() : plain;
-    const Eigen::Matrix<T, -1, -1> b = draw<T>(left.columns, n, random), by_rows = b.transpose();
-    auto c = draw<T>(left.rows, n, random);
-    Eigen::Matrix<long double, -1, -1> want = factor.template cast<long double>();
-    if (transposed) want.transposeInPlace();
-    want = c.template cast<long double>() + want * b.template cast<long double>();
-    const detail::Matrix<T> right{b.data(), left.columns, n},
-        as_rows{by_rows.data(), n, left.columns};
-    packed.add_product(c.data(), left, right_transposed ? as_rows.transpose() : right);
-    const auto difference = (c.template cast<long double>() - want).cwiseAbs().maxCoeff();
-    CHECK(difference <= 4 * (long double)(left.columns) * std::numeric_limits<T>::epsilon());
-  };
-  for (const Index n : {1, 6, 16}) {
-    check(a, false, false, n);
-    check(a, false, true, n);
-    check(a, true, false, n);
-    check(square, true, true, n);
-    check(square, false, false, n);
-  }
-}
-
 TEST_CASE("linear: shapes") {
   Tape<double> tape;
   const Tensor w = tape.variable(Eigen::MatrixXd::Ones(2, 3)),

@@ -224,6 +224,29 @@ template <class T, int W>
   return y;
 }
 
+/// Exchanges the blocks of d elements at odd positions of a with those at even positions of b.
+template <int d, class Vector, int... i>
+[[gnu::always_inline]] inline void exchange_blocks(Vector& a, Vector& b,
+                                                   std::integer_sequence<int, i...>) {
+  constexpr int n = sizeof...(i);
+  const Vector first = __builtin_shufflevector(a, b, ((i & d) != 0 ? n + i - d : i)...);
+  b = __builtin_shufflevector(a, b, ((i & d) != 0 ? n + i : i + d)...);
+  a = first;
+}
+/// Element i of tile j becomes element j of tile i, for as many tiles of one register as it has
+/// elements: first blocks of half of them change places, then blocks within these.
+template <int d, class T, int W>
+[[gnu::always_inline]] inline void transpose_tiles(Tile<T, W> (&x)[std::size_t{W}]) {
+  if constexpr (d > 0) {
+    unrolled<W>([&](int j) __attribute__((always_inline)) {
+      if ((j & d) == 0) {
+        exchange_blocks<d>(x[j].part[0], x[j + d].part[0], std::make_integer_sequence<int, W>());
+      }
+    });
+    transpose_tiles<d / 2>(x);
+  }
+}
+
 /// Which elements are not exactly zero.
 template <class T>
 [[gnu::always_inline]] inline bool nonzero(const T& x) {

@@ -96,10 +96,10 @@ class StepSums {
   StepSums(const Tensor<T>& x, const Tensor<T>& u)
       : u_(u), n_(x.shape()[1]), states_(x.tape().workspace(u.columns() * x.columns())) {
     std::fill_n(states_, u.columns() * x.columns(), T(0));
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (tile_width < T >> 1) {
       if (x.columns() > n_) {
         packed_ = new (x.tape().template workspace<PackedFactor<T>>(1))
-            PackedFactor<T>(x.tape().workspace(u.size()));
+            PackedFactor<T>(x.tape().workspace(PackedFactor<T>::size(u.rows(), u.columns())));
       }
     }
     const CommonTape<T> common("steps", std::array{x, u});

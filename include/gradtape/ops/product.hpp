@@ -1,8 +1,8 @@
 #pragma once
 /// \file
-/// `detail::multiply`, through which all products of matrices go.  They are Eigen's, or those of a
-/// BLAS if the macro GRADTAPE_USE_BLAS is defined, which the CMake option GRADTAPE_BLAS does, or
-/// small_product.hpp's.
+/// `detail::multiply`, through which all products of matrices go.  Those of floats and doubles are
+/// panel_product.hpp's, or a BLAS's if the macro GRADTAPE_USE_BLAS is defined, which the CMake option
+/// GRADTAPE_BLAS does.  Those of other types, and of large matrices with a vector, are Eigen's.
 
 #include <Eigen/Core>
 #include <algorithm>
@@ -10,7 +10,7 @@
 #include <type_traits>
 
 #include "../core/workers.hpp"
-#include "small_product.hpp"
+#include "panel_product.hpp"
 
 #ifdef GRADTAPE_USE_BLAS
 extern "C" {
@@ -54,46 +54,12 @@ void add_matrix_vector(T* y, const Matrix<T>& a, const T* x) {
   }
 }
 
-/// Memory of a thread for packed operands, kept from product to product: Eigen would take large ones
-/// from the heap each time.
-template <class T>
-T* packing_memory(Index size) {
-  thread_local TensorMemory<T> memory;
-  thread_local Index available = 0;
-  if (available < size) {
-    memory = TensorMemory<T>(size);
-    available = size;
-  }
-  return memory.get();
-}
-
-/// How a product is cut to fit the caches, and where its blocks are packed.
-template <class T>
-struct ProductBlocking : Eigen::internal::level3_blocking<T, T> {
-  ProductBlocking(Index m, Index n, Index k) {
-    this->m_mc = m;
-    this->m_nc = n;
-    this->m_kc = k;
-    Eigen::internal::computeProductBlockingSizes<T, T, 1>(this->m_kc, this->m_mc, this->m_nc,
-                                                          Index{1});
-    if constexpr (std::is_arithmetic_v<T>) {
-      const Index a_size = rounded(this->m_mc * this->m_kc);
-      this->m_blockA = packing_memory<T>(a_size + rounded(this->m_kc * this->m_nc));
-      this->m_blockB = this->m_blockA + a_size;
-    }
-  }
-
- private:
-  static Index rounded(Index size) {
-    constexpr Index unit = tensor_alignment / sizeof(T) > 0 ? tensor_alignment / sizeof(T) : 1;
-    return (size + unit - 1) / unit * unit;
-  }
-};
-
 /// C += A B, each stored by columns or by rows.
 template <Eigen::StorageOptions a_order, Eigen::StorageOptions b_order, class T>
 void add_matrix_matrix(T* c, Index c_stride, const Matrix<T>& a, const Matrix<T>& b) {
-  ProductBlocking<T> blocking(a.rows, b.columns, a.columns);
+  Eigen::internal::gemm_blocking_space<Eigen::ColMajor, T, T, Eigen::Dynamic, Eigen::Dynamic,
+                                       Eigen::Dynamic>
+      blocking(a.rows, b.columns, a.columns, 1, true);
   Eigen::internal::general_matrix_matrix_product<Index, T, a_order, false, T, b_order, false,
                                                  Eigen::ColMajor, 1>::run(a.rows, b.columns,
                                                                           a.columns, a.data,
@@ -113,63 +79,10 @@ void add_matrix_matrix(T* c, Index c_stride, const Matrix<T>& a, const Matrix<T>
   }
 }
 
-/// The last factor A of products C += A B, kept as Eigen's kernel reads it: for several products in
-/// a row with the same A and few columns each, of which packing A would take a large part.
+/// C = A B or C += A B in blocks of rows or of columns of C, by the threads that help this one.  More
+/// blocks than threads: one of them may have to wait for a processor.
 template <class T>
-class PackedFactor {
- public:
-  /// \param memory  aligned like a tensor, for as many elements as A has.
-  explicit PackedFactor(T* memory) : memory_(memory) {}
-
-  void add_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
-    if (a.data != data_ || a.transposed != transposed_)
-      a.transposed ? pack<Eigen::RowMajor>(a) : pack<Eigen::ColMajor>(a);
-    b.transposed ? add<Eigen::RowMajor>(c, a, b) : add<Eigen::ColMajor>(c, a, b);
-  }
-
- private:
-  using Traits = Eigen::internal::gebp_traits<T, T>;
-  template <Eigen::StorageOptions order>
-  using Source = Eigen::internal::const_blas_data_mapper<T, Index, order>;
-
-  template <Eigen::StorageOptions order>
-  void pack(const Matrix<T>& a) {
-    data_ = a.data;
-    transposed_ = a.transposed;
-    depth_ = ProductBlocking<T>(a.rows, a.rows, a.columns).kc();
-    Eigen::internal::gemm_pack_lhs<T, Index, Source<order>, Traits::mr, Traits::LhsProgress,
-                                   typename Traits::LhsPacket4Packing, order>
-        pack_block;
-    const Source<order> from(a.data, a.stride);
-    for (Index p = 0; p < a.columns; p += depth_)
-      pack_block(memory_ + a.rows * p, from.getSubMapper(0, p), depth(a, p), a.rows);
-  }
-
-  template <Eigen::StorageOptions order>
-  void add(T* c, const Matrix<T>& a, const Matrix<T>& b) const {
-    using Target = Eigen::internal::blas_data_mapper<T, Index, Eigen::ColMajor, Eigen::Unaligned>;
-    Eigen::internal::gemm_pack_rhs<T, Index, Source<order>, Traits::nr, order> pack_block;
-    Eigen::internal::gebp_kernel<T, T, Index, Target, Traits::mr, Traits::nr, false, false> kernel;
-    const Source<order> from(b.data, b.stride);
-    T* const block = packing_memory<T>(depth_ * b.columns);
-    for (Index p = 0; p < a.columns; p += depth_) {
-      pack_block(block, from.getSubMapper(p, 0), depth(a, p), b.columns);
-      kernel(Target(c, a.rows), memory_ + a.rows * p, block, a.rows, depth(a, p), b.columns, T(1));
-    }
-  }
-
-  Index depth(const Matrix<T>& a, Index p) const { return std::min(depth_, a.columns - p); }
-
-  T* memory_;
-  const T* data_ = nullptr;
-  bool transposed_ = false;
-  Index depth_ = 0;
-};
-
-/// C += A B in blocks of rows or of columns of C, by the threads that help this one.  More blocks than
-/// threads: one of them may have to wait for a processor.
-template <class T>
-void add_shared_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
+void multiply_shared(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
   const bool by_columns = b.columns >= a.rows;
   const Index size = by_columns ? b.columns : a.rows;
   constexpr Index least = 64;
@@ -180,9 +93,10 @@ void add_shared_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
                 count = i + 1 == parts ? size - first : std::min(size - first, block);
     if (count == 0) return;
     if (by_columns) {
-      add_matrix_matrix(c + first * a.rows, a.rows, a, b.block(first, count));
+      multiply_packed(c + first * a.rows, a.rows, a, b.block(first, count), assign);
     } else {
-      add_matrix_matrix(c + first, a.rows, a.transpose().block(first, count).transpose(), b);
+      const Matrix<T> rows = a.transpose().block(first, count).transpose();
+      multiply_packed(c + first, a.rows, rows, b, assign);
     }
   };
   workers->run(
@@ -209,55 +123,60 @@ bool has_blas_product(const Matrix<T>& a, const Matrix<T>& b) {
           std::is_same_v<T, double>)&&std::max({a.rows, a.columns, b.columns}) <= most;
 }
 
-/// C += A B
+/// C = A B or C += A B
 template <class T>
-void add_blas_product(T* c, const Matrix<T>& a, const Matrix<T>& b) {
+void multiply_by_blas(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
   const char *a_form = a.transposed ? "T" : "N", *b_form = b.transposed ? "T" : "N";
   const int m = static_cast<int>(a.rows), n = static_cast<int>(b.columns),
             k = static_cast<int>(a.columns), a_stride = static_cast<int>(a.stride),
             b_stride = static_cast<int>(b.stride);
-  const T one(1);
+  const T one(1), share(assign ? 0 : 1);  // of what C was
   if constexpr (std::is_same_v<T, float>) {
-    sgemm_(a_form, b_form, &m, &n, &k, &one, a.data, &a_stride, b.data, &b_stride, &one, c, &m);
+    sgemm_(a_form, b_form, &m, &n, &k, &one, a.data, &a_stride, b.data, &b_stride, &share, c, &m);
   } else if constexpr (std::is_same_v<T, double>) {
-    dgemm_(a_form, b_form, &m, &n, &k, &one, a.data, &a_stride, b.data, &b_stride, &one, c, &m);
+    dgemm_(a_form, b_form, &m, &n, &k, &one, a.data, &a_stride, b.data, &b_stride, &share, c, &m);
   }
 }
 #endif
 
-/// C = A B, or C += A B, by the way that suits the sizes.  One row or column makes a matrix-vector
-/// product: the matrix product would pack both operands first.  Transposed vectors are dense as they
-/// are.
+/// C = A B, or C += A B, by the way that suits the sizes.  Transposed vectors are dense as they are.
 template <class T>
 [[gnu::noinline]] void multiply_matrices(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign,
                                          [[maybe_unused]] PackedFactor<T>* packed) {
+  constexpr bool has_panels = tile_width < T >> 1;
+  constexpr Index few = 20;  // below, calling anything costs more than it saves
   if (a.rows * b.columns == 0) return;
-  if constexpr (lane_count < Lanes < T >>> 1) {
-    // where packing costs more than it saves: few passes over A, from the first-level cache
-    constexpr Index lanes = register_bytes / static_cast<Index>(sizeof(T));
-    if (!a.transposed && a.columns > 0 && a.rows >= lanes && (a.columns <= 64 || b.columns <= 4) &&
-        a.columns * b.columns <= 8192 && (b.columns > 1 || a.columns <= 4))
-      return set_unpacked_product(c, a, b, assign);
+  if constexpr (has_panels) {
+    // where copying costs more than it saves: few passes over A, from the first-level cache
+    if (!a.transposed && a.columns > 0 && a.rows >= register_lanes<T> &&
+        (a.columns <= 64 || b.columns <= 4) && a.columns * b.columns <= 8192) {
+      if (b.columns > 1) return multiply_by_panels<T>(c, a.rows, {a}, b, assign);
+      if (a.columns <= 4) return multiply_column(c, a, b, assign);
+    }
   }
   if (a.rows == 1 && b.columns == 1 && a.columns <= 64) {
     const T y = inner_product(a.data, b.data, a.columns);
     c[0] = assign ? y : T(c[0] + y);
     return;
   }
+  const bool is_small = a.rows + a.columns + b.columns < few;
+  if constexpr (has_panels) {
+    if (!is_small && a.rows > 1 && a.columns > 0 && b.columns > 1) {
+#ifdef GRADTAPE_USE_BLAS
+      if (has_blas_product(a, b)) return multiply_by_blas(c, a, b, assign);
+#endif
+      if (is_shared(a, b)) return multiply_shared(c, a, b, assign);
+      if (packed != nullptr && a.rows >= register_lanes<T>)
+        return packed->multiply(c, a, b, assign);
+      return multiply_packed(c, a.rows, a, b, assign);
+    }
+  }
   if (assign) std::fill_n(c, a.rows * b.columns, T(0));
   if (a.columns == 0) return;
-  constexpr Index few = 20;  // below, calling anything costs more than it saves
-  if (a.rows + a.columns + b.columns < few) return add_small_product(c, a, b);
+  if (is_small) return add_small_product(c, a, b);
   if (b.columns == 1) return add_matrix_vector(c, a, b.data);
   if (a.rows == 1) return add_matrix_vector(c, b.transpose(), a.data);
-#ifdef GRADTAPE_USE_BLAS
-  if (has_blas_product(a, b)) return add_blas_product(c, a, b);
-#endif
-  if constexpr (std::is_floating_point_v<T>) {
-    if (is_shared(a, b)) return add_shared_product(c, a, b);
-    if (packed != nullptr) return packed->add_product(c, a, b);
-  }
-  add_matrix_matrix(c, a.rows, a, b);
+  if constexpr (!has_panels) add_matrix_matrix(c, a.rows, a, b);
 }
 
 /// C = A B, or C += A B.

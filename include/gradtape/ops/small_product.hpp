@@ -1,7 +1,6 @@
 #pragma once
 /// \file
-/// Products of matrices that are too small to be worth packing: straight from where the factors stand,
-/// in vector registers.
+/// Products with vectors and of a few elements, straight from where the factors stand.
 
 #include <algorithm>
 
@@ -31,82 +30,8 @@ template <class T>
 struct Strides {
   Index row, column;
   explicit Strides(const Matrix<T>& x)
-      : row(x.transposed ? x.columns : 1), column(x.transposed ? 1 : x.rows) {}
+      : row(x.transposed ? x.stride : 1), column(x.transposed ? 1 : x.stride) {}
 };
-
-/// C = A B or C += A B for W rows that fill vector registers, as many columns at a time as the
-/// registers hold beside the rows of A; the rest of the columns half as many at a time.
-/// \param write  called as write(rows of a column, where they stand in C)
-template <int W, int columns, class T, class Write>
-[[gnu::always_inline]] inline void set_rows(T* c, Index c_stride, const T* a, Index a_stride,
-                                            const T* b, const Strides<T>& b_stride, Index k,
-                                            Index n, bool assign, const Write& write) {
-  using X = Tile<T, W>;
-  Index column[std::size_t{columns}];
-  unrolled<columns>([&](int q) __attribute__((always_inline)) {
-    column[q] = q * b_stride.column;
-#ifdef __clang__
-    // else clang adds the stride up from column to column in the inner loop, each sum waiting for
-    // the one before
-    asm("" : "+r"(column[q]));
-#endif
-  });
-  for (; n >= columns; n -= columns) {
-    X sum[std::size_t{columns}];
-    if (assign) {
-      unrolled<columns>([&](int q) __attribute__((always_inline)) { sum[q] = X(T(0)); });
-    } else {
-      unrolled<columns>([&](int q)
-                            __attribute__((always_inline)) { load(sum[q], c + q * c_stride); });
-    }
-    const T* factor = b;
-    for (Index p = 0; p < k; ++p, factor += b_stride.row) {
-      X x;
-      load(x, a + p * a_stride);
-      unrolled<columns>([&](int q) __attribute__((always_inline)) {
-        sum[q] = multiply_add(x, factor[column[q]], sum[q]);
-      });
-    }
-    unrolled<columns>([&](int q)
-                          __attribute__((always_inline)) { write(sum[q], c + q * c_stride); });
-    b += columns * b_stride.column;
-    c += columns * c_stride;
-  }
-  if constexpr (columns > 1) {
-    if (n > 0) set_rows<W, columns / 2>(c, c_stride, a, a_stride, b, b_stride, k, n, assign, write);
-  }
-}
-
-/// C = A B or C += A B without packing, A not transposed, of at least as many rows as fill a register.
-template <class T>
-void set_unpacked_product(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
-  constexpr int lanes = register_bytes / static_cast<int>(sizeof(T));
-  using Register = Tile<T, lanes>;
-  const Strides<T> b_stride(b);
-  const Index m = a.rows, k = a.columns, n = b.columns;
-  const auto write = [](const auto& x, T* to) __attribute__((always_inline)) { store(x, to); };
-  Index i = 0;
-  if (n == 1) {  // else it is what three steps to fewer columns leave over
-    for (; i + lanes <= m; i += lanes)
-      set_rows<lanes, 1>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write);
-  }
-  for (; i + 3 * lanes <= m; i += 3 * lanes)
-    set_rows<3 * lanes, 4>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write);
-  for (; i + lanes <= m; i += lanes)
-    set_rows<lanes, 8>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write);
-  if (i == m) return;
-
-  // the last register's first rows have been written
-  const Index done = i + lanes - m;
-  const auto is_done = nonzero(first_lanes(Register(T(1)), done));
-  const auto write_rest = [&](const Register& x, T* to) __attribute__((always_inline)) {
-    Register before;
-    load(before, to);
-    store(select(is_done, before, x), to);
-  };
-  i -= done;
-  set_rows<lanes, 8>(c + i, m, a.data + i, m, b.data, b_stride, k, n, assign, write_rest);
-}
 
 /// Calls f(X(), i, first, last) for the blocks of an m by n matrix that begin at row i and have as
 /// many rows as X has lanes, for many short columns at a time, which stay in the first-level cache
