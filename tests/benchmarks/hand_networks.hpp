@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <gradtape/ops/product.hpp>
 #include <memory>
 #include <vector>
 
@@ -54,6 +55,40 @@ class Slab {
   std::unique_ptr<float, Free> data_;
   Index used_ = 0;
 };
+
+using Factor = gradtape::detail::Matrix<float>;
+using PackedFactor = gradtape::detail::PackedFactor<float>;
+
+inline Factor plain(const auto& x) { return {x.data(), x.rows(), x.cols()}; }
+inline Factor transposed(const auto& x) { return plain(x).transpose(); }
+
+/// Whether products are Eigen's; else they are the library's.
+inline bool uses_eigen = false;
+
+/// C = A B, or C += A B.
+inline void multiply(Matrix c, const Factor& a, const Factor& b, bool assign = true,
+                     PackedFactor* packed = nullptr) {
+  if (!uses_eigen) return gradtape::detail::multiply(c.data(), a, b, assign, packed);
+  const auto by_eigen = [&](const auto& left, const auto& right) {
+    if (assign) {
+      c.noalias() = left * right;
+    } else {
+      c.noalias() += left * right;
+    }
+  };
+  const auto stored = [](const Factor& x) {
+    const Factor y = x.transposed ? x.transpose() : x;
+    return Eigen::Map<const Eigen::MatrixXf>(y.data, y.rows, y.columns);
+  };
+  const auto left = stored(a), right = stored(b);
+  if (a.transposed) {
+    by_eigen(left.transpose(), right);
+  } else if (b.transposed) {
+    by_eigen(left, right.transpose());
+  } else {
+    by_eigen(left, right);
+  }
+}
 
 /// Parameters, gradients and Adam's moments, each one slab in the same order.
 template <class Weights>
@@ -223,10 +258,10 @@ class Classifier {
       return;
     }
     a_.colwise() = w.b1.col(0);
-    a_.noalias() += w.w1 * x;
+    multiply(a_, plain(w.w1), plain(x), false);
     a_ = a_.cwiseMax(0.0f);
     z_.setConstant(w.b2(0, 0));
-    z_.row(0).noalias() += w.w2.row(0) * a_;
+    multiply(z_, plain(w.w2), plain(a_), false);
   }
 
   void backward(const Eigen::MatrixXf& x) {
@@ -246,8 +281,8 @@ class Classifier {
       }
       return;
     }
-    t.g.w2.row(0).transpose().noalias() = a_ * dz_.row(0).transpose();
-    t.g.w1.noalias() = d_ * x.transpose();
+    multiply(t.g.w2, plain(dz_), transposed(a_));
+    multiply(t.g.w1, plain(d_), transposed(x));
   }
 
   /// Leaves (sigmoid(z) - y) / n in dz.
@@ -330,7 +365,7 @@ class WindowModel {
     for (Index k = 0; k < windows.size(); ++k)
       Matrix(x_.data(), d, windows.size()).col(k) = t.w.e.col(windows.data()[k]);
     a_.colwise() = w.b1.col(0);
-    a_.noalias() += w.w1 * x_;
+    multiply(a_, plain(w.w1), plain(x_), false);
     auto a = a_.array(), da = da_.array();
     if (activation_ == Activation::tanh) {
       a = a.tanh();
@@ -338,21 +373,21 @@ class WindowModel {
       a = a.max(0.0f);
     }
     z_.colwise() = w.b2.col(0);
-    z_.noalias() += w.w2 * a_;
+    multiply(z_, plain(w.w2), plain(a_), false);
     const float loss = softmax_cross_entropy(z_, [&](Index j) { return next[j]; });
 
-    da_.noalias() = w.w2.transpose() * z_;
+    multiply(da_, transposed(w.w2), plain(z_));
     if (activation_ == Activation::tanh) {
       da *= 1 - a.square();
     } else {
       for (Index i = 0; i < da_.size(); i += lanes)
         at(da_, i) = at(a_, i) > 0 ? at(da_, i) : Vector{};
     }
-    g.w2.noalias() = z_ * a_.transpose();
+    multiply(g.w2, plain(z_), transposed(a_));
     sum_columns(g.b2, z_);
-    g.w1.noalias() = da_ * x_.transpose();
+    multiply(g.w1, plain(da_), transposed(x_));
     sum_columns(g.b1, da_);
-    dx_.noalias() = w.w1.transpose() * da_;
+    multiply(dx_, transposed(w.w1), plain(da_));
     return loss;
   }
 
@@ -391,7 +426,7 @@ class LstmModel {
         steps_(steps),
         n_(samples),
         buffers_(steps * samples * (2 * dimension + 12 * hidden + words) + 3 * hidden * samples +
-                 256),
+                 PackedFactor::size(4 * hidden, hidden) + 256),
         x_(take(dimension)),
         dx_(take(dimension)),
         gate_(take(4 * hidden)),
@@ -401,7 +436,8 @@ class LstmModel {
         tanh_cell_(take(hidden)),
         dstate_(take(hidden)),
         z_(take(words)),
-        dcell_(buffers_.take(hidden, samples)) {}
+        dcell_(buffers_.take(hidden, samples)),
+        packed_weight_(buffers_.take(PackedFactor::size(4 * hidden, hidden))) {}
 
   double bytes() const { return buffers_.bytes() + t.gradients.bytes(); }
 
@@ -422,11 +458,13 @@ class LstmModel {
 
   void forward(const Words& words) {
     const LstmWeights& w = t.w;
+    packed_ = PackedFactor(packed_weight_.data());
     for (Index k = 0; k < steps_ * n_; ++k) x_.col(k) = w.e.col(word(words, k));
     gate_.colwise() = w.b.col(0);
-    gate_.noalias() += w.wx * x_;
+    multiply(gate_, plain(w.wx), plain(x_), false);
     for (Index s = 0; s < steps_; ++s) {
-      if (s > 0) step_of(gate_, s).noalias() += w.wh * step_of(state_, s);
+      if (s > 0)
+        multiply(step_of(gate_, s), plain(w.wh), plain(step_of(state_, s)), false, &packed_);
       for (Index k = s * n_; k < (s + 1) * n_; ++k) {
         Column input_forget = part(gate_, 0, k, 2 * h_), i = part(gate_, 0, k, h_),
                f = part(gate_, h_, k, h_), g = part(gate_, 2 * h_, k, h_),
@@ -441,7 +479,7 @@ class LstmModel {
       }
     }
     z_.colwise() = w.bo.col(0);
-    z_.noalias() += w.wo * outputs();
+    multiply(z_, plain(w.wo), plain(outputs()), false);
   }
 
   Matrix outputs() { return {&state_(0, n_), h_, steps_ * n_}; }
@@ -450,8 +488,8 @@ class LstmModel {
   void backward(const Words& words) {
     const LstmWeights& w = t.w;
     LstmWeights& g = t.g;
-    dstate_.noalias() = w.wo.transpose() * z_;
-    g.wo.noalias() = z_ * outputs().transpose();
+    multiply(dstate_, transposed(w.wo), plain(z_));
+    multiply(g.wo, plain(z_), transposed(outputs()));
     sum_columns(g.bo, z_);
     dcell_.setZero();
     for (Index s = steps_ - 1; s >= 0; --s) {
@@ -468,19 +506,23 @@ class LstmModel {
         part(dgate_, 2 * h_, k, h_) = dc * i * (1 - u.square());
         dc *= f;
       }
-      if (s > 0) step_of(dstate_, s - 1).noalias() += w.wh.transpose() * step_of(dgate_, s);
+      if (s > 0) {
+        multiply(step_of(dstate_, s - 1), transposed(w.wh), plain(step_of(dgate_, s)), false,
+                 &packed_);
+      }
     }
-    g.wh.noalias() = dgate_ * states_before().transpose();
-    g.wx.noalias() = dgate_ * x_.transpose();
+    multiply(g.wh, plain(dgate_), transposed(states_before()));
+    multiply(g.wx, plain(dgate_), transposed(x_));
     sum_columns(g.b, dgate_);
-    dx_.noalias() = w.wx.transpose() * dgate_;
+    multiply(dx_, transposed(w.wx), plain(dgate_));
     g.e.setZero();
     for (Index k = 0; k < steps_ * n_; ++k) g.e.col(word(words, k)) += dx_.col(k);
   }
 
   Index h_, steps_, n_;
   Slab buffers_;
-  Matrix x_, dx_, gate_, dgate_, cell_, state_, tanh_cell_, dstate_, z_, dcell_;
+  Matrix x_, dx_, gate_, dgate_, cell_, state_, tanh_cell_, dstate_, z_, dcell_, packed_weight_;
+  PackedFactor packed_{nullptr};
 };
 
 }  // namespace hand

@@ -1,6 +1,6 @@
 // Training steps of small networks (forward, backward, update; floats, one thread), written with
 // layers and optimizers, against the same steps written by hand (hand_networks.hpp) with the same
-// matrix product. Both must arrive at the same parameters.
+// matrix product, and with Eigen's. Both must arrive at the same parameters.
 //
 //     taskset -c 0 ./network_benchmark [figures.csv [name]]        only networks of that name
 
@@ -140,12 +140,17 @@ int main(int argc, char** argv) {
   const auto sgd = [](auto& network, const auto&... x) { return network.sgd_step(x...); };
   const auto adam = [](auto& network, const auto&... x) { return network.adam_step(x...); };
   const Sizes small{27, 10, 3, 200, 32}, large{10000, 64, 5, 256, 128};
-  window_model<optim::Sgd>("window model, 27 words", small, true, 201, {.learning_rate = 0.01},
-                           sgd);
-  window_model<optim::Sgd>("window model, 10000 words", large, false, 31, {.learning_rate = 0.01},
-                           sgd);
-  window_model<optim::Adam>("the same with Adam", large, false, 31, {.learning_rate = 1e-4}, adam);
-  lstm("LSTM model, 65 words");
+  for (const bool uses_eigen : {false, true}) {
+    hand::uses_eigen = uses_eigen;
+    const std::string by_eigen = uses_eigen ? ", Eigen" : "";
+    window_model<optim::Sgd>("window model, 27 words" + by_eigen, small, true, 201,
+                             {.learning_rate = 0.01}, sgd);
+    window_model<optim::Sgd>("window model, 10000 words" + by_eigen, large, false, 31,
+                             {.learning_rate = 0.01}, sgd);
+    window_model<optim::Adam>("the same with Adam" + by_eigen, large, false, 31,
+                              {.learning_rate = 1e-4}, adam);
+    lstm("LSTM model, 65 words" + by_eigen);
+  }
   if (csv != nullptr) std::fclose(csv);
   return right ? 0 : 1;
 }
