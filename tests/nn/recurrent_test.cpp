@@ -317,28 +317,56 @@ TEST_CASE("lstm: a cell's state that does not fit, and one of its parts alone") 
   CHECK(!at.layer.cell.recurrent_weight.grad().topRows(H).isZero(1e-6));
 }
 
+// As copies, and read by a formula where they stand.
 TEST_CASE("recurrent: gates that take no part get no gradient") {
   Tape<double> tape;
   const Tensor steps = wave::variable(tape, 1, Shape{6, 2, 3});  // (3 H, n, T)
-  const auto gate = detail::gates<3>(Shape{2, 2}, 1, steps);
+  const Tensor one = wave::variable(tape, 2, Shape{6, 2});       // of a single step
+  const MatrixXd seed = wave::values(3, 4).reshaped(2, 2);
+  const auto check = [&](const Tensor<double>& gate, const Tensor<double>& x, Index k,
+                         Index column) {
+    CAPTURE(k, column);
+    CHECK(gate.value() == x.value().block(2 * k, column, 2, 2));
+    tape.backward(gate, seed);
+    MatrixXd expected = MatrixXd::Zero(x.rows(), x.columns());
+    expected.block(2 * k, column, 2, 2) = seed;
+    CHECK(x.grad() == expected);
+  };
+  const auto gate = detail::gates<3>(Shape{2, 2}, 1, steps),
+             part = detail::gates<3>(Shape{2, 2}, 0, one);
   for (Index k = 0; k < 3; ++k) {
-    CAPTURE(k);
-    CHECK(gate[std::size_t(k)].value() == steps.value().block(2 * k, 2, 2, 2));
-    const MatrixXd seed = wave::values(3, 4).reshaped(2, 2);
-    tape.backward(gate[std::size_t(k)], seed);
-    MatrixXd expected = MatrixXd::Zero(6, 6);
-    expected.block(2 * k, 2, 2, 2) = seed;
-    CHECK(steps.grad() == expected);
+    check(gate[std::size_t(k)], steps, k, 2);
+    check(gate[std::size_t(k)] * 1.0, steps, k, 2);
+    check(part[std::size_t(k)], one, k, 0);
+    check(part[std::size_t(k)] * 1.0, one, k, 0);
   }
+}
 
-  const Tensor one = wave::variable(tape, 2, Shape{6, 2});  // of a single step
-  const auto part = detail::gates<3>(Shape{2, 2}, 0, one);
-  for (Index k = 0; k < 3; ++k) {
-    const MatrixXd seed = wave::values(3, 4).reshaped(2, 2);
-    tape.backward(part[std::size_t(k)], seed);
-    MatrixXd expected = MatrixXd::Zero(6, 2);
-    expected.middleRows(2 * k, 2) = seed;
-    CHECK(one.grad() == expected);
+// Rows that fill no register, some of them, and many; beside a column and a number.
+TEST_CASE("recurrent: formulas of gates are those of copies of them") {
+  for (const Index h : {1, 3, 8, 37, 130}) {
+    for (const Index n : {1, 2, 19}) {
+      CAPTURE(h, n);
+      Tape<double> tape;
+      const Tensor x = wave::variable(tape, 1, Shape{3 * h, n, 2}),
+                   column = wave::variable(tape, 2, Shape{h, 1});
+      const Eigen::MatrixXd seed = wave::values(3, h * n).reshaped(h, n);
+      const auto f = [&](const auto& a, const auto& b, const auto& c) {
+        const Tensor<double> y = sigmoid(a) * tanh(b) + c * column * 2.0 + b;
+        tape.backward(y, seed);
+        return y.value().eval();
+      };
+      for (const Index t : {0, 1}) {
+        const auto [a, b, c] = detail::gates<3>(Shape{h, n}, t, x);
+        const Tensor<double> a_copy = a, b_copy = b, c_copy = c;
+        const Eigen::MatrixXd y = f(a_copy, b_copy, c_copy), x_bar = x.grad(),
+                              column_bar = column.grad();
+        CHECK(f(a, b, c).isApprox(y, 1e-14));
+        CHECK(x.grad().isApprox(x_bar, 1e-14));
+        CHECK(column.grad().isApprox(column_bar, 1e-13));
+        CHECK(!x_bar.isZero(1e-3));
+      }
+    }
   }
 }
 

@@ -57,7 +57,7 @@ struct FusedTarget {
     const auto [data, first] = gradient_target(*x.node, recording);
     const Index size = x.node->shape.size();
     gradient = data;
-    assigns_all = first && x.stride[0] == 1 && size == result.size();
+    assigns_all = first && x.rows == nullptr && x.stride[0] == 1 && size == result.size();
     if (first && !assigns_all) std::fill_n(data, size, T(0));
   }
   /// Whether the run assigns, rather than adds.

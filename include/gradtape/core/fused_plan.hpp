@@ -12,14 +12,23 @@
 
 namespace gradtape::detail {
 
+/// A block of the rows of a tensor: a part of a node as an operand.
+struct RowsOperand {
+  Shape shape;           // of the block
+  Index offset, stride;  // where it begins, and from column to column
+};
+
 /// One operand of a formula.
 template <class T>
 struct FusedOperand {
   Node<T>* node = nullptr;  // null: a single number, `value`
   T value{};
-  std::uint32_t statement = 0;  // of that number, if it is a recorded scalar
-  std::uint32_t index = 0;      // of the node; of a traced number: its statement
+  std::uint32_t statement = 0;        // of that number, if it is a recorded scalar
+  std::uint32_t index = 0;            // of the node; of a traced number: its statement
+  const RowsOperand* rows = nullptr;  // null: all of the node
   std::array<Index, Shape::max_rank> stride{};
+
+  const Shape& shape() const { return rows != nullptr ? rows->shape : node->shape; }
 };
 
 /// Operands of a formula, in memory of the tape.
@@ -40,6 +49,11 @@ struct FusedOperands {
     if (TensorHandle<T>::recording(x) != &recording)
       fail<TapeError>(operation, ": a tensor of another tape");
     append({.node = &node, .index = TensorHandle<T>::index(x)});
+  }
+  void add(const Tensor<T>& x, const RowsOperand& rows) {
+    add(x);
+    operand[count - 1].rows =
+        new (recording.arena.template allocate<RowsOperand>(1)) RowsOperand(rows);
   }
   void add(const T& value) { append({.value = value}); }
   void add(const Var<T>& x) {
@@ -92,6 +106,7 @@ struct FusedPlan {
       const Node<T>* const x = operand[k].node;
       has_numbers = has_numbers || x == nullptr;
       if (x == nullptr) continue;
+      if (operand[k].rows != nullptr) return false;
       if (first == nullptr) first = x;
       if (!(x->shape == first->shape)) return false;
       operand[k].stride[0] = 1;
@@ -106,7 +121,7 @@ struct FusedPlan {
   void cut_into_runs(std::string_view operation) {
     for (int k = 0; k < count; ++k) {
       operand[k].stride[0] = 0;
-      if (operand[k].node != nullptr) shape = broadcast(operation, shape, operand[k].node->shape);
+      if (operand[k].node != nullptr) shape = broadcast(operation, shape, operand[k].shape());
     }
     std::size_t joined = 0;             // dimensions so far; the last of them may still grow
     std::array<Index, 64> run, stride;  // of the first `count` operands
@@ -116,9 +131,9 @@ struct FusedPlan {
       for (int k = 0; k < count; ++k) {
         const FusedOperand<T>& x = operand[k];
         const auto i = static_cast<std::size_t>(k);
-        const bool spans = x.node != nullptr && x.node->shape[d] == shape[d];
+        const bool spans = x.node != nullptr && x.shape()[d] == shape[d];
         stride[i] = spans ? run[i] : 0;
-        if (spans) run[i] *= shape[d];
+        if (spans) run[i] = d == 0 && x.rows != nullptr ? x.rows->stride : run[i] * shape[d];
         joins = joins && stride[i] == x.stride[joined - 1] * size[joined - 1];
       }
       if (shape[d] == 1) continue;
@@ -148,8 +163,8 @@ class FusedRun {
   /// Where the result begins, and where an operand.
   Index begin() const { return begin_; }
   Index begin(const FusedOperand<T>& x) const {
-    return x.stride[0] * first_ + x.stride[1] * at_[0] + x.stride[2] * at_[1] +
-           x.stride[3] * at_[2];
+    return (x.rows != nullptr ? x.rows->offset : 0) + x.stride[0] * first_ + x.stride[1] * at_[0] +
+           x.stride[2] * at_[1] + x.stride[3] * at_[2];
   }
   /// How an operand lies in runs: one number for all of it, or like the result; else it is spread
   /// out.

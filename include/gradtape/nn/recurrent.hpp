@@ -24,63 +24,62 @@
 namespace gradtape {
 namespace detail {
 
+/// A block of the rows of a tensor, as a part of formulas, which read it where it stands.
 template <class T>
-using RowBlock =
-    Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>, 0, Eigen::OuterStride<>>;
-template <class T>
-using ConstRowBlock =
-    Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>, 0, Eigen::OuterStride<>>;
+class RowBlock {
+ public:
+  using Scalar = T;
 
-/// The blocks of rows of one step, as tensors of their own.      X (count H, n) -> count times (H,n)
-///     Y_k = X[rows k H .. k H + H - 1],   X_bar[these rows] += Y_k_bar
+  RowBlock() = default;
+  /// \param offset  of its first element; from one column to the next there are as many as x has rows.
+  RowBlock(const Tensor<T>& x, const Shape& shape, Index offset)
+      : x_(x), rows_{shape, offset, x.rows()} {}
+
+  Recording<T>* recording() const { return TensorHandle<T>::recording(x_); }
+  void collect(FusedOperands<T>& operands) const {
+    if (rows_.shape.rows() == 1) return operands.add(record());  // formulas run through columns
+    operands.add(x_, rows_);
+  }
+
+  /// A copy, as a tensor.        Y = the block,   X_bar[block] += Y_bar
+  Tensor<T> record() const {
+    return gradtape::record(
+        "rows", rows_.shape, {x_}, [&](MatrixMap<T> y) { y = block<const T>(x_.data()); },
+        [*this](const Tensor<T>& y) {
+          if (!adjoint(x_).is_needed()) return;
+          const auto [data, first] = adjoint(x_).target();
+          if (first) std::fill_n(data, x_.size(), T(0));
+          block<T>(data) += y.grad();
+        });
+  }
+  Tensor<T> trace(Recording<T>&) const { return record(); }
+
+ private:
+  template <class X>
+  auto block(X* data) const {
+    using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
+    using Block = std::conditional_t<std::is_const_v<X>, const Rows, Rows>;
+    return Eigen::Map<Block, 0, Eigen::OuterStride<>>(data + rows_.offset, rows_.shape.rows(),
+                                                      rows_.shape.columns(),
+                                                      Eigen::OuterStride<>(rows_.stride));
+  }
+
+  Tensor<T> x_;
+  RowsOperand rows_;
+};
+template <class T>
+inline constexpr int kind_of<RowBlock<T>> = Kind::tensor;
+
+/// The blocks of rows of one step.             X (count H, n) -> count times (H,n), or (H) without n
 /// If X has all steps side by side, (count H, n, T), step t counts.
 /// \param shape  of each result, H first.
 template <std::size_t count, class T>
-std::array<Tensor<T>, count> gates(const Shape& shape, Index t, const Tensor<T>& x) {
-  const CommonTape<T> common("gates", std::array{x});
-  Recording<T>& recording = *common.recording;
-  const Index h = shape.rows(), n = shape.columns(), rows = static_cast<Index>(count) * h;
-  const auto offset = [first = x.columns() == n ? 0 : rows * n * t, h](std::size_t k) {
-    return first + static_cast<Index>(k) * h;
-  };
-
-  std::array<Tensor<T>, count> gate;
-  std::array<Node<T>*, count> nodes;
-  for (std::size_t k = 0; k < count; ++k) {
-    nodes[k] = &recording.append_node("gates", shape, common.needs_grad);
-    gate[k] = TensorHandle<T>::make(recording, *nodes[k]);
-    remember_operands(recording, *nodes[k], std::array{x});
-    MatrixMap<T>(nodes[k]->value, h, n) =
-        ConstRowBlock<T>(x.data() + offset(k), h, n, Eigen::OuterStride<>(rows));
-    if (recording.tracer != nullptr) recording.tracer->check_value(recording.last_node(), false);
-  }
-  if (nodes[0]->grad == nullptr) return gate;
-
-  // The first node is swept last, when the adjoints of all are complete: it passes them on.
-  for (std::size_t k = 1; k < count; ++k) {
-    recording.set_backward(*nodes[k], [first = nodes[0], &recording](Node<T>&) {
-      if (gradient_target(*first, recording).first)
-        std::fill_n(first->grad, first->shape.size(), T(0));
-    });
-  }
-  recording.set_backward(*nodes[0], [=, &recording](Node<T>&) {
-    GradientTarget<T> target = adjoint(x).target();
-    if (target.first && x.columns() != n) {
-      std::fill_n(target.data, x.size(), T(0));
-      target.first = false;
-    }
-    for (std::size_t k = 0; k < count; ++k) {
-      RowBlock<T> x_bar(target.data + offset(k), h, n, Eigen::OuterStride<>(rows));
-      const ConstMatrixMap<T> y_bar(nodes[k]->grad, h, n);
-      if (nodes[k]->sweep != recording.sweep) {
-        if (target.first) x_bar.setZero();
-      } else if (target.first) {
-        x_bar = y_bar;
-      } else {
-        x_bar += y_bar;
-      }
-    }
-  });
+std::array<RowBlock<T>, count> gates(const Shape& shape, Index t, const Tensor<T>& x) {
+  const Index h = shape.rows(), n = shape.columns();
+  const Index first = x.columns() == n ? 0 : x.rows() * n * t;
+  std::array<RowBlock<T>, count> gate;
+  for (std::size_t k = 0; k < count; ++k)
+    gate[k] = RowBlock<T>(x, shape, first + static_cast<Index>(k) * h);
   return gate;
 }
 
@@ -88,7 +87,7 @@ std::array<Tensor<T>, count> gates(const Shape& shape, Index t, const Tensor<T>&
 ///     z_t = x_t + U h_t,   x_t_bar += z_t_bar,   h_t_bar += U^T z_t_bar,
 ///     U_bar += sum_t z_t_bar h_t^T,  one product of all steps
 /// The z_t take the place of the x_t in memory, and so do their adjoints.  They are for `gates` alone:
-/// they are not aligned as tensors are, and have no margin.
+/// they are not aligned as tensors are, and what is behind them belongs to the next step.
 template <class T>
 class StepSums {
  public:

@@ -71,7 +71,11 @@ void multiply_vector(T* y, const T* x, Index m, const T& f, bool assign) {
 /// C = a b^T, or C += a b^T, with a column a of m elements.
 template <class T>
 void multiply_vectors(T* c, const T* a, Index m, const T* b, Index b_stride, Index n, bool assign) {
-  if (n == 1) return multiply_vector(c, a, m, *b, assign);
+  constexpr Index long_column = 64;  // memory is faster in its order
+  if (n == 1 || m >= long_column) {
+    for (Index j = 0; j < n; ++j) multiply_vector(c + j * m, a, m, b[j * b_stride], assign);
+    return;
+  }
   for_each_block<T>(m, n, [=]<class X>(X x, Index i, Index first, Index last) {
     load(x, a + i);
     for (Index j = first; j < last; ++j) {
