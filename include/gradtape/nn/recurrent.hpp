@@ -93,8 +93,11 @@ class StepSums {
  public:
   /// \param x  is nobody else's, and its own derivatives do not depend on its value.
   StepSums(const Tensor<T>& x, const Tensor<T>& u)
-      : u_(u), n_(x.shape()[1]), states_(x.tape().workspace(u.columns() * x.columns())) {
-    std::fill_n(states_, u.columns() * x.columns(), T(0));
+      : u_(u),
+        n_(x.shape()[1]),
+        states_(x.tape().workspace(u.columns() * x.columns())),
+        steps_(x.tape().template workspace<Node<T>*>(x.shape()[2])) {
+    std::fill_n(steps_, x.shape()[2], nullptr);
     if constexpr (tile_width < T >> 1) {
       if (x.columns() > n_) {
         packed_ = new (x.tape().template workspace<PackedFactor<T>>(1))
@@ -109,7 +112,15 @@ class StepSums {
     Node<T>& node = recording.append_node("steps", x.shape(), sum.value, grad);
     all_ = TensorHandle<T>::make(recording, node);
     if (grad != nullptr) {
-      recording.set_backward(node, [x, u, states = states_](Node<T>& all) {
+      recording.set_backward(node, [x, u, states = states_, steps = steps_](Node<T>& all) {
+        const Recording<T>& tape = *TensorHandle<T>::recording(x);
+        const Index count = all.shape[2], size = all.shape.size() / count,
+                    state = u.columns() * all.shape[1];
+        for (Index t = 0; t < count; ++t) {  // those that have got no contribution
+          if (steps[t] == nullptr) std::fill_n(states + state * t, state, T(0));
+          if (steps[t] == nullptr || steps[t]->sweep != tape.sweep)
+            std::fill_n(all.grad + size * t, size, T(0));
+        }
         if (adjoint(x).is_needed()) adjoint(x).target();  // it is there
         if (!adjoint(u).is_needed()) return;
         const auto [data, first] = adjoint(u).target();
@@ -130,14 +141,16 @@ class StepSums {
     if (common.needs_grad)
       grad = all.grad != nullptr ? all.grad + first : recording.allocate_tensor(size);
     Node<T>& node = recording.append_node("step", h.shape().with(0, m), all.value + first, grad);
+    steps_[t] = &node;
     std::copy_n(h.data(), h.size(), states_ + h.size() * t);
     multiply<T>(node.value, {u_.data(), m, h.rows()}, {h.data(), h.rows(), n_}, false, packed_);
     if (grad != nullptr) {
       recording.set_backward(
           node, [h, u = u_, all = all_, packed = packed_, first, size](Node<T>& z) {
             if (adjoint(all).is_needed()) {
-              const auto [data, is_last] = adjoint(all).target();
-              if (is_last) {  // the others may get no contribution
+              const auto [data, is_first] = adjoint(all).target();
+              if (is_first && TensorHandle<T>::recording(all)->tracer != nullptr) {
+                // tracing looks at the whole of it
                 std::fill_n(data, first, T(0));
                 std::fill_n(data + first + size, all.size() - first - size, T(0));
               }
@@ -157,6 +170,7 @@ class StepSums {
   Tensor<T> u_, all_;
   Index n_;
   T* states_;                          // (H,n,T)
+  Node<T>** steps_;                    // null: not there yet
   PackedFactor<T>* packed_ = nullptr;  // of U, then of U^T; null: a single step
 };
 
