@@ -342,7 +342,7 @@ struct Recurrent {
       new (outputs + t) Tensor<T>(hidden_of(state));
     }
     const std::span<const Tensor<T>> all(outputs, static_cast<std::size_t>(lengths.longest));
-    return {gradtape::detail::by_sample(stack(all, Dim(2)), lengths), state};
+    return {gradtape::detail::by_sample(all, lengths), state};
   }
 };
 

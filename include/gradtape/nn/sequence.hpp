@@ -42,6 +42,16 @@ struct Lengths {
   Index operator[](Index sample) const { return table == nullptr ? steps : table[sample]; }
 };
 
+/// y = x, or y += x, of n elements.
+template <class T>
+void add_vector(T* y, const T* x, Index n, bool assign) {
+  if (assign) {
+    std::copy_n(x, n, y);
+  } else {
+    for (Index i = 0; i < n; ++i) y[i] += x[i];
+  }
+}
+
 /// Y(:,i,j,k) = X(:,j,i,k) where counts(i, j), else 0; X_bar likewise.
 /// \param shape  of Y; it may be larger than X where nothing counts.
 template <class T, class Counts>
@@ -57,6 +67,10 @@ Tensor<T> exchange(const Tensor<T>& x, const Shape& shape, const Counts& counts)
       }
     }
   };
+  bool is_whole = shape.size() == from.size();  // every element of X counts
+  for (Index j = 0; j < shape[2]; ++j) {
+    for (Index i = 0; i < shape[1]; ++i) is_whole = is_whole && counts(i, j);
+  }
   return record(
       "exchange", shape, {x},
       [&](MatrixMap<T> y) {
@@ -68,12 +82,13 @@ Tensor<T> exchange(const Tensor<T>& x, const Shape& shape, const Counts& counts)
           }
         });
       },
-      [x, for_each_run, m = shape[0]](const Tensor<T>& y) {
-        T* const x_bar = adjoint(x).accumulator().data();
+      [x, for_each_run, is_whole, m = shape[0]](const Tensor<T>& y) {
+        if (!adjoint(x).is_needed()) return;
         const T* const y_bar = y.grad().data();
+        const GradientTarget<T> x_bar = adjoint(x).target();
+        if (x_bar.first && !is_whole) std::fill_n(x_bar.data, x.size(), T(0));
         for_each_run([&](Index to, Index at, bool is_counted) {
-          if (!is_counted) return;
-          for (Index i = 0; i < m; ++i) x_bar[at + i] += y_bar[to + i];
+          if (is_counted) add_vector(x_bar.data + at, y_bar + to, m, x_bar.first && is_whole);
         });
       });
 }
@@ -86,11 +101,36 @@ Tensor<T> by_step(const Tensor<T>& x, const Lengths& lengths) {
                   [lengths](Index sample, Index step) { return step < lengths[sample]; });
 }
 
-/// X (H,n,S) -> (H,T,n), 0 in the padding.
+/// The outputs of all steps, each sample's contiguous, 0 in the padding.
+///     Y(:,t,j) = H_t(:,j) for t < length j, else 0,  H_t_bar likewise     H_t (H,n) -> Y (H,T,n)
+/// \param h  of as many steps as the longest length; it stays where it is as long as the recording
 template <class T>
-Tensor<T> by_sample(const Tensor<T>& x, const Lengths& lengths) {
-  return exchange(x, Shape{x.rows(), lengths.steps, lengths.samples},
-                  [lengths](Index step, Index sample) { return step < lengths[sample]; });
+Tensor<T> by_sample(std::span<const Tensor<T>> h, const Lengths& lengths) {
+  const Index m = h[0].rows();
+  const auto offset = [=, steps = lengths.steps](Index t, Index j) { return m * (t + steps * j); };
+  return record_tensor<T>(
+      "by_sample", Shape{m, lengths.steps, lengths.samples}, h,
+      [&](MatrixMap<T> y) {
+        for (Index j = 0; j < lengths.samples; ++j) {
+          for (Index t = 0; t < lengths[j]; ++t)
+            std::copy_n(h[static_cast<std::size_t>(t)].data() + m * j, m, y.data() + offset(t, j));
+          std::fill_n(y.data() + offset(lengths[j], j), m * (lengths.steps - lengths[j]), T(0));
+        }
+      },
+      [h, m, lengths, offset](const Tensor<T>& y) {
+        for (Index t = 0; t < lengths.longest; ++t) {
+          const Adjoint<T> to = adjoint(h[static_cast<std::size_t>(t)]);
+          if (!to.is_needed()) continue;
+          const auto [h_bar, assign] = to.target();
+          for (Index j = 0; j < lengths.samples; ++j) {
+            if (t < lengths[j]) {
+              add_vector(h_bar + m * j, y.grad().data() + offset(t, j), m, assign);
+            } else if (assign) {
+              std::fill_n(h_bar + m * j, m, T(0));
+            }
+          }
+        }
+      });
 }
 
 /// Initialises the blocks of rows of a weight, such as the gates', each like a weight of its own.
