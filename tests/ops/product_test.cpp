@@ -44,13 +44,13 @@ class Block {
   std::vector<T> values_;
 };
 
-/// A B, or C + A B, in the memory of C, by the definition.
+/// A B, or C + A B, or x 1^T + A B, in the memory of C, by the definition.
 template <class T>
 std::vector<T> product(const Block<T>& a, const Block<T>& b, Block<T> c, Index m, Index n, Index k,
-                       bool assign) {
+                       const detail::Onto<T>& onto) {
   for (Index j = 0; j < n; ++j) {
     for (Index i = 0; i < m; ++i) {
-      T sum = assign ? T(0) : c.at(i, j);
+      T sum = !onto.assigns ? c.at(i, j) : onto.column != nullptr ? onto.column[i] : T(0);
       for (Index p = 0; p < k; ++p) sum += a(i, p) * b(p, j);
       c.at(i, j) = sum;
     }
@@ -61,16 +61,19 @@ std::vector<T> product(const Block<T>& a, const Block<T>& b, Block<T> c, Index m
 template <class T>
 void check_product(Index m, Index n, Index k, Random& random) {
   const auto draws = [&] { return random.index(2) == 1; };
-  const bool dense = draws(), assign = draws();
+  const bool dense = draws(), assigns = draws();
   const Block<T> a(m, k, draws(), dense, random), b(k, n, draws(), dense, random);
   Block<T> c(m, n, false, dense, random);
-  const std::vector<T> expected = product(a, b, c, m, n, k, assign);
+  const Block<T> x(m, 1, false, true, random);
+  const detail::Onto<T> onto(assigns, assigns && draws() ? x.memory().data() : nullptr);
+  const std::vector<T> expected = product(a, b, c, m, n, k, onto);
   if (dense) {
-    detail::multiply<T>(c.data(), a.matrix(), b.matrix(), assign);
+    detail::multiply<T>(c.data(), a.matrix(), b.matrix(), onto);
   } else {
-    detail::multiply_packed(c.data(), c.stride(), a.matrix(), b.matrix(), assign);
+    detail::multiply_packed(c.data(), c.stride(), a.matrix(), b.matrix(), onto);
   }
-  CAPTURE(m, n, k, dense, assign, a.matrix().transposed, b.matrix().transposed);
+  CAPTURE(m, n, k, dense, assigns, onto.column != nullptr, a.matrix().transposed,
+          b.matrix().transposed);
   CHECK(c.memory() == expected);
 }
 
@@ -115,7 +118,7 @@ TEMPLATE_TEST_CASE("product: a packed factor gives the same products", "", float
       for (Index i = 0; i < m; ++i) {
         for (Index p = 0; p < k; ++p) a.at(i, p) = transposed ? factor(p, i) : factor(i, p);
       }
-      const std::vector<T> expected = product(a, b, c, m, n, k, assign);
+      const std::vector<T> expected = product<T>(a, b, c, m, n, k, assign);
       packed.multiply(c.data(), left, b.matrix(), assign);
       CHECK(c.memory() == expected);
     }
@@ -154,7 +157,7 @@ TEST_CASE("product: without elements") {
   for (const bool assign : {false, true}) {
     const Block<double> a(20, 0, false, true, random), b(0, 30, false, true, random);
     Block<double> c(20, 30, false, true, random);
-    const std::vector<double> expected = product(a, b, c, 20, 30, 0, assign);
+    const std::vector<double> expected = product<double>(a, b, c, 20, 30, 0, assign);
     detail::multiply<double>(c.data(), a.matrix(), b.matrix(), assign);
     CHECK(c.memory() == expected);
   }

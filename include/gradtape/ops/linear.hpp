@@ -34,13 +34,7 @@ auto linear(const W& weight, const X& x, const B& bias) {
   return record(
       "linear", shape, {w, in, b},
       [&](MatrixMap<T> y) {
-        if (m == 1) {
-          y.setConstant(b.data()[0]);
-        } else {
-          const T one(1);
-          detail::multiply_vectors(y.data(), b.data(), m, &one, Index{0}, n, true);
-        }
-        detail::multiply<T>(y.data(), {w.data(), m, k}, {in.data(), k, n}, false);
+        detail::multiply<T>(y.data(), {w.data(), m, k}, {in.data(), k, n}, {true, b.data()});
       },
       [=](const Tensor<T>& y) {
         const detail::Matrix<T> y_bar{y.grad().data(), m, n};

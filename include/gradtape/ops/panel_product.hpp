@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Products of matrices of floats or doubles, C = A B or C += A B, in panels:
+/// Products of matrices of floats or doubles, C = A B, C += A B or C = b 1^T + A B, in panels:
 ///
 ///     for each block of the depth, for each panel of rows of A, for a few columns of B:
 ///         registers of A, times one element of B each, are added to sums in registers
@@ -141,12 +141,24 @@ struct RightColumns {
   }
 };
 
-/// C = A B or C += A B for the rows of a panel, the rest of the columns half as many at a time.
+/// What a product is added to: to C if it does not assign, else to nothing, or to a column for each
+/// of C's.
+template <class T>
+struct Onto {
+  bool assigns;
+  const T* column = nullptr;
+
+  Onto(bool assign, const T* to = nullptr) : assigns(assign), column(to) {}
+  Onto from_row(Index i) const { return {assigns, column != nullptr ? column + i : nullptr}; }
+};
+
+/// A product for the rows of a panel, the rest of the columns half as many at a time.
 /// \param done  rows of C that are left as they are
 template <int rows, int columns, class T>
 [[gnu::always_inline]] inline void multiply_panel(T* c, Index c_stride, const T* a, Index a_stride,
                                                   RightColumns<T> b, Index depth, Index n,
-                                                  Index done, bool assign) {
+                                                  Index done,
+                                                  const std::type_identity_t<Onto<T>>& onto) {
   using X = Tile<T, rows>;
   Index column[std::size_t{columns}];
   unrolled<columns>([&](int q) __attribute__((always_inline)) {
@@ -160,10 +172,10 @@ template <int rows, int columns, class T>
   for (; n >= columns; n -= columns) {
     X sum[std::size_t{columns}];
     unrolled<columns>([&](int q) __attribute__((always_inline)) {
-      if (assign) {
+      if (onto.assigns && onto.column == nullptr) {
         sum[q] = X(T(0));
       } else {
-        load(sum[q], c + q * c_stride);
+        load(sum[q], onto.assigns ? onto.column : c + q * c_stride);
       }
     });
     const T* factor = b.data;
@@ -187,14 +199,14 @@ template <int rows, int columns, class T>
     c += columns * c_stride;
   }
   if constexpr (columns > 1) {
-    if (n > 0)
-      multiply_panel<rows, columns / 2>(c, c_stride, a, a_stride, b, depth, n, done, assign);
+    if (n > 0) multiply_panel<rows, columns / 2>(c, c_stride, a, a_stride, b, depth, n, done, onto);
   }
 }
 
-/// C = A B or C += A B.  All sizes are positive.
+/// A product.  All sizes are positive.
 template <class T>
-void multiply_by_panels(T* c, Index c_stride, LeftPanels<T> left, const Matrix<T>& b, bool assign) {
+void multiply_by_panels(T* c, Index c_stride, LeftPanels<T> left, const Matrix<T>& b,
+                        Onto<T> onto) {
   constexpr int lanes = register_lanes<T>;
   constexpr Index most_columns = 2048, many = 8 * panel_rows<T>, far = 100000;
   const Index m = left.a.rows, most = std::min(left.a.columns, panel_depth);
@@ -204,7 +216,7 @@ void multiply_by_panels(T* c, Index c_stride, LeftPanels<T> left, const Matrix<T
   T* const copy =
       copies ? packing_memory<T, 1>(most * (std::min(b.columns, most_columns) + panel_columns))
              : nullptr;
-  for (Index p = 0; p < left.a.columns; p += most, assign = false) {
+  for (Index p = 0; p < left.a.columns; p += most, onto = false) {
     const Index depth = std::min(most, left.a.columns - p);
     for (Index j = 0; j < b.columns; j += most_columns) {
       const Index n = std::min(most_columns, b.columns - j);
@@ -214,9 +226,9 @@ void multiply_by_panels(T* c, Index c_stride, LeftPanels<T> left, const Matrix<T
       const auto multiply = [&]<int rows, int columns>() __attribute__((always_inline)) {
         // rows that fill no panel go together with some that are there already
         const Index first = std::min(i, m - rows);
-        multiply_panel<rows, columns>(c + first + j * c_stride, c_stride,
-                                      left.template panel<rows>(first, p, depth, before),
-                                      left.stride(rows), right, depth, n, i - first, assign);
+        multiply_panel<rows, columns>(
+            c + first + j * c_stride, c_stride, left.template panel<rows>(first, p, depth, before),
+            left.stride(rows), right, depth, n, i - first, onto.from_row(first));
         before += rows;
         i = first + rows;
       };
@@ -235,18 +247,20 @@ void multiply_by_panels(T* c, Index c_stride, LeftPanels<T> left, const Matrix<T
 
 /// The same for a single column of few elements, A read where it stands.
 template <class T>
-void multiply_column(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
+void multiply_column(T* c, const Matrix<T>& a, const Matrix<T>& b,
+                     const std::type_identity_t<Onto<T>>& onto) {
   constexpr int lanes = register_lanes<T>;
   for (Index i = 0; i < a.rows; i += lanes) {
     const Index first = std::min(i, a.rows - lanes);
     multiply_panel<lanes, 1>(c + first, a.rows, a.data + first, a.stride, RightColumns<T>(b),
-                             a.columns, 1, i - first, assign);
+                             a.columns, 1, i - first, onto.from_row(first));
   }
 }
 
 /// The same for A of fewer rows than a register has lanes: in memory where it has as many.
 template <class T>
-void multiply_few_rows(T* c, Index c_stride, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
+void multiply_few_rows(T* c, Index c_stride, const Matrix<T>& a, const Matrix<T>& b,
+                       const std::type_identity_t<Onto<T>>& onto) {
   constexpr int lanes = register_lanes<T>;
   const Index m = a.rows, k = a.columns, n = b.columns;
   T *const left = packing_memory<T, 0>(lanes * (k + n)), *const product = left + lanes * k;
@@ -258,19 +272,20 @@ void multiply_few_rows(T* c, Index c_stride, const Matrix<T>& a, const Matrix<T>
   multiply_by_panels<T>(product, lanes, {{left, lanes, k}}, b, true);
   for (Index j = 0; j < n; ++j) {
     for (Index i = 0; i < m; ++i) {
-      const T x = product[i + j * lanes];
       T& to = c[i + j * c_stride];
-      to = assign ? x : to + x;
+      const T before = !onto.assigns ? to : onto.column != nullptr ? onto.column[i] : T(0);
+      to = before + product[i + j * lanes];
     }
   }
 }
 
-/// C = A B or C += A B, A copied panel by panel.  All sizes are positive.
+/// A product, A copied panel by panel.  All sizes are positive.
 template <class T>
-void multiply_packed(T* c, Index c_stride, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
-  if (a.rows < register_lanes<T>) return multiply_few_rows(c, c_stride, a, b, assign);
+void multiply_packed(T* c, Index c_stride, const Matrix<T>& a, const Matrix<T>& b,
+                     const std::type_identity_t<Onto<T>>& onto) {
+  if (a.rows < register_lanes<T>) return multiply_few_rows(c, c_stride, a, b, onto);
   T* const memory = packing_memory<T, 0>(panel_rows<T> * panel_depth);
-  multiply_by_panels<T>(c, c_stride, {a, memory}, b, assign);
+  multiply_by_panels<T>(c, c_stride, {a, memory}, b, onto);
 }
 
 /// The left factor of several products in a row, of few columns each, of which copying it would take
@@ -285,10 +300,11 @@ class PackedFactor {
   /// \param memory  aligned like a tensor
   explicit PackedFactor(T* memory) : memory_(memory) {}
 
-  /// C = A B or C += A B; A is copied if it is not that of the last product.
-  void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
+  /// A product; A is copied if it is not that of the last one.
+  void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b,
+                const std::type_identity_t<Onto<T>>& onto) {
     const bool is_filled = a.data == data_ && a.transposed == transposed_;
-    multiply_by_panels<T>(c, a.rows, {a, memory_, true, is_filled}, b, assign);
+    multiply_by_panels<T>(c, a.rows, {a, memory_, true, is_filled}, b, onto);
     data_ = a.data;
     transposed_ = a.transposed;
   }

@@ -79,10 +79,11 @@ void add_matrix_matrix(T* c, Index c_stride, const Matrix<T>& a, const Matrix<T>
   }
 }
 
-/// C = A B or C += A B in blocks of rows or of columns of C, by the threads that help this one.  More
+/// A product in blocks of rows or of columns of C, by the threads that help this one.  More
 /// blocks than threads: one of them may have to wait for a processor.
 template <class T>
-void multiply_shared(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) {
+void multiply_shared(T* c, const Matrix<T>& a, const Matrix<T>& b,
+                     const std::type_identity_t<Onto<T>>& onto) {
   const bool by_columns = b.columns >= a.rows;
   const Index size = by_columns ? b.columns : a.rows;
   constexpr Index least = 64;
@@ -93,10 +94,10 @@ void multiply_shared(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign) 
                 count = i + 1 == parts ? size - first : std::min(size - first, block);
     if (count == 0) return;
     if (by_columns) {
-      multiply_packed(c + first * a.rows, a.rows, a, b.block(first, count), assign);
+      multiply_packed(c + first * a.rows, a.rows, a, b.block(first, count), onto);
     } else {
       const Matrix<T> rows = a.transpose().block(first, count).transpose();
-      multiply_packed(c + first, a.rows, rows, b, assign);
+      multiply_packed(c + first, a.rows, rows, b, onto.from_row(first));
     }
   };
   workers->run(
@@ -139,9 +140,23 @@ void multiply_by_blas(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign)
 }
 #endif
 
-/// C = A B, or C += A B, by the way that suits the sizes.  Transposed vectors are dense as they are.
+/// Lays down the columns that a product is added to.  Returns whether it assigns.
 template <class T>
-[[gnu::noinline]] void multiply_matrices(T* c, const Matrix<T>& a, const Matrix<T>& b, bool assign,
+bool lay_down(T* c, Index rows, Index columns, const std::type_identity_t<Onto<T>>& onto) {
+  if (onto.column == nullptr) return onto.assigns;
+  const T one(1);
+  if (rows == 1) {
+    std::fill_n(c, columns, *onto.column);
+  } else {
+    multiply_vectors(c, onto.column, rows, &one, Index{0}, columns, true);
+  }
+  return false;
+}
+
+/// A product, by the way that suits the sizes.  Transposed vectors are dense as they are.
+template <class T>
+[[gnu::noinline]] void multiply_matrices(T* c, const Matrix<T>& a, const Matrix<T>& b,
+                                         std::type_identity_t<Onto<T>> onto,
                                          [[maybe_unused]] PackedFactor<T>* packed) {
   constexpr bool has_panels = tile_width < T >> 1;
   constexpr Index few = 20;  // below, calling anything costs more than it saves
@@ -150,28 +165,29 @@ template <class T>
     // where copying costs more than it saves: few passes over A, from the first-level cache
     if (!a.transposed && a.columns > 0 && a.rows >= register_lanes<T> &&
         (a.columns <= 64 || b.columns <= 4) && a.columns * b.columns <= 8192) {
-      if (b.columns > 1) return multiply_by_panels<T>(c, a.rows, {a}, b, assign);
-      if (a.columns <= 4) return multiply_column(c, a, b, assign);
+      if (b.columns > 1) return multiply_by_panels<T>(c, a.rows, {a}, b, onto);
+      if (a.columns <= 4) return multiply_column(c, a, b, onto);
     }
-  }
-  if (a.rows == 1 && b.columns == 1 && a.columns <= 64) {
-    const T y = inner_product(a.data, b.data, a.columns);
-    c[0] = assign ? y : T(c[0] + y);
-    return;
   }
   const bool is_small = a.rows + a.columns + b.columns < few;
   if constexpr (has_panels) {
     if (!is_small && a.rows > 1 && a.columns > 0 && b.columns > 1) {
 #ifdef GRADTAPE_USE_BLAS
-      if (has_blas_product(a, b)) return multiply_by_blas(c, a, b, assign);
+      if (has_blas_product(a, b))
+        return multiply_by_blas(c, a, b, lay_down(c, a.rows, b.columns, onto));
 #endif
-      if (is_shared(a, b)) return multiply_shared(c, a, b, assign);
-      if (packed != nullptr && a.rows >= register_lanes<T>)
-        return packed->multiply(c, a, b, assign);
-      return multiply_packed(c, a.rows, a, b, assign);
+      if (is_shared(a, b)) return multiply_shared(c, a, b, onto);
+      if (packed != nullptr && a.rows >= register_lanes<T>) return packed->multiply(c, a, b, onto);
+      return multiply_packed(c, a.rows, a, b, onto);
     }
   }
-  if (assign) std::fill_n(c, a.rows * b.columns, T(0));
+  const bool assigns = lay_down(c, a.rows, b.columns, onto);
+  if (a.rows == 1 && b.columns == 1 && a.columns <= 64) {
+    const T y = inner_product(a.data, b.data, a.columns);
+    c[0] = assigns ? y : T(c[0] + y);
+    return;
+  }
+  if (assigns) std::fill_n(c, a.rows * b.columns, T(0));
   if (a.columns == 0) return;
   if (is_small) return add_small_product(c, a, b);
   if (b.columns == 1) return add_matrix_vector(c, a, b.data);
@@ -179,15 +195,16 @@ template <class T>
   if constexpr (!has_panels) add_matrix_matrix(c, a.rows, a, b);
 }
 
-/// C = A B, or C += A B.
+/// C = A B, C += A B, or C = b 1^T + A B.
 /// \param packed  where A is kept for the next product with it, if there is to be one.
 template <class T>
 [[gnu::always_inline]] inline void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b,
-                                            bool assign, PackedFactor<T>* packed = nullptr) {
-  if (a.columns != 1) return multiply_matrices(c, a, b, assign, packed);
+                                            const std::type_identity_t<Onto<T>>& onto,
+                                            PackedFactor<T>* packed = nullptr) {
+  if (a.columns != 1 || onto.column != nullptr) return multiply_matrices(c, a, b, onto, packed);
   if (a.rows == 1)  // a row as a column: it is dense as well
-    return multiply_vectors(c, b.data, b.columns, a.data, Index{1}, Index{1}, assign);
-  multiply_vectors(c, a.data, a.rows, b.data, Index{1}, b.columns, assign);
+    return multiply_vectors(c, b.data, b.columns, a.data, Index{1}, Index{1}, onto.assigns);
+  multiply_vectors(c, a.data, a.rows, b.data, Index{1}, b.columns, onto.assigns);
 }
 
 }  // namespace gradtape::detail
