@@ -136,13 +136,13 @@ int main(int argc, char** argv) {
     classifier("classifier 2-16-1, n " + std::to_string(n), 2, 16, n);
   for (const Index n : {1, 32, 256})
     classifier("the same in one loop, n " + std::to_string(n), 2, 16, n, true);
-  classifier("classifier 30-128-1, n 64", 30, 128, 64);
   const auto sgd = [](auto& network, const auto&... x) { return network.sgd_step(x...); };
   const auto adam = [](auto& network, const auto&... x) { return network.adam_step(x...); };
   const Sizes small{27, 10, 3, 200, 32}, large{10000, 64, 5, 256, 128};
   for (const bool uses_eigen : {false, true}) {
     hand::uses_eigen = uses_eigen;
     const std::string by_eigen = uses_eigen ? ", Eigen" : "";
+    classifier("classifier 30-128-1, n 64" + by_eigen, 30, 128, 64);
     window_model<optim::Sgd>("window model, 27 words" + by_eigen, small, true, 201,
                              {.learning_rate = 0.01}, sgd);
     window_model<optim::Sgd>("window model, 10000 words" + by_eigen, large, false, 31,
