@@ -1,6 +1,7 @@
 #include "gradtape/ops/product.hpp"
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "catch.hpp"
@@ -106,7 +107,7 @@ TEMPLATE_TEST_CASE("product: a packed factor gives the same products", "", float
   Random random(3);
   const Block<T> wide(37, 700, false, true, random), square(40, 40, false, true, random);
   std::vector<T> memory(static_cast<std::size_t>(detail::PackedFactor<T>::size(37, 700)),
-                        std::nan(""));
+                        std::numeric_limits<T>::quiet_NaN());
   detail::PackedFactor<T> packed(memory.data());
   const auto check = [&](const Block<T>& factor, bool transposed, Index n) {
     const auto left = transposed ? factor.matrix().transpose() : factor.matrix();
