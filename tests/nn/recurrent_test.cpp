@@ -413,6 +413,26 @@ TEST_CASE("recurrent: sums of steps of which some are not reached") {
   }
 }
 
+// In memory that holds NaN: what no step has written counts as zero.
+TEST_CASE("recurrent: sums of steps of which some are never made") {
+  const MatrixXd u = wave::values(1, 15).reshaped(5, 3), x = wave::values(2, 30).reshaped(5, 6),
+                 seed = wave::values(4, 10).reshaped(5, 2);
+  Tape<double> tape;
+  {
+    const auto scope = tape.scope();
+    std::fill_n(tape.workspace(2000), 2000, std::numeric_limits<double>::quiet_NaN());
+  }
+  const Tensor a = tape.variable(x), b = tape.variable(u), h = wave::variable(tape, 5, Shape{3, 2});
+  const detail::StepSums<double> sums(reshape(1.0 * a, {5, 2, 3}), b);
+  const Tensor<double> z = detail::gates<1>(Shape{5, 2}, 0, sums(1, h))[0];
+  tape.backward(z, seed);
+  MatrixXd a_bar = MatrixXd::Zero(5, 6);
+  a_bar.middleCols(2, 2) = seed;
+  CHECK(a.grad() == a_bar);
+  CHECK(b.grad().isApprox(seed * h.value().transpose(), 1e-14));
+  CHECK(h.grad().isApprox(u.transpose() * seed, 1e-14));
+}
+
 TEST_CASE("recurrent: initial weights, and names of parameters") {
   Random random(1);
   nn::Lstm<double> lstm(30, 20, random);
