@@ -54,6 +54,13 @@ MatrixXd sample(const Tensor<double>& x, Index j, Index length) {
   return x.value().middleCols(x.shape()[1] * j, length);
 }
 
+/// Writes NaN to the memory that the tape will give out next.
+void fill_with_nan(Tape<double>& tape) {
+  const auto scope = tape.scope();
+  const Index size = 20000;
+  std::fill_n(tape.workspace(size), size, std::numeric_limits<double>::quiet_NaN());
+}
+
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("recurrent: gradients", "", Layers) {
@@ -418,10 +425,7 @@ TEST_CASE("recurrent: sums of steps of which some are never made") {
   const MatrixXd u = wave::values(1, 15).reshaped(5, 3), x = wave::values(2, 30).reshaped(5, 6),
                  seed = wave::values(4, 10).reshaped(5, 2);
   Tape<double> tape;
-  {
-    const auto scope = tape.scope();
-    std::fill_n(tape.workspace(2000), 2000, std::numeric_limits<double>::quiet_NaN());
-  }
+  fill_with_nan(tape);
   const Tensor a = tape.variable(x), b = tape.variable(u), h = wave::variable(tape, 5, Shape{3, 2});
   const detail::StepSums<double> sums(reshape(1.0 * a, {5, 2, 3}), b);
   const Tensor<double> z = detail::gates<1>(Shape{5, 2}, 0, sums(1, h))[0];
@@ -431,6 +435,46 @@ TEST_CASE("recurrent: sums of steps of which some are never made") {
   CHECK(a.grad() == a_bar);
   CHECK(b.grad().isApprox(seed * h.value().transpose(), 1e-14));
   CHECK(h.grad().isApprox(u.transpose() * seed, 1e-14));
+}
+
+TEST_CASE("recurrent: padding and tracing in memory that holds NaN") {
+  Random random(1);
+  nn::Lstm<double> layer(D, H, random);
+  Tape<double> tape;
+  const std::vector<int> lengths{3, 1, 0};
+  const auto gradients = [&] {
+    for_each_parameter(layer, [](const std::string&, Parameter<double>& w) { w.zero_grad(); });
+    const Tensor x = wave::variable(tape, 5, Shape{D, 4, 3});
+    const auto [y, last] = layer(x, lengths);
+    tape.backward(weighted_sum(y));
+    return std::pair(MatrixXd(x.grad()), MatrixXd(layer.cell.recurrent_weight.grad()));
+  };
+  const auto [x_bar, u_bar] = gradients();
+  CHECK(x_bar.allFinite());
+  CHECK(!x_bar.isZero(1e-6));
+  for (const bool traces : {false, true}) {
+    CAPTURE(traces);
+    tape.clear();
+    fill_with_nan(tape);
+    tape.trace(traces);
+    const auto [x_again, u_again] = gradients();
+    CHECK(x_again.isApprox(x_bar, 1e-14));
+    CHECK(u_again.isApprox(u_bar, 1e-14));
+  }
+}
+
+// What is recorded after a layer contributes first.
+TEST_CASE("recurrent: inputs that are used elsewhere, too") {
+  Random random(1);
+  const nn::Rnn<double> layer(D, H, random);
+  Tape<double> tape;
+  const Tensor x = wave::variable(tape, 5, Shape{D, 4, 3});
+  tape.backward(weighted_sum(layer(x).outputs));
+  const MatrixXd alone = x.grad();
+  const auto all = layer(x).outputs;
+  const Var loss = sum(x * 3.0);
+  tape.backward(weighted_sum(all) + loss);
+  CHECK(x.grad().isApprox((alone.array() + 3).matrix(), 1e-14));
 }
 
 TEST_CASE("recurrent: initial weights, and names of parameters") {

@@ -20,6 +20,7 @@
 
 #include "catch.hpp"
 #include "gradtape/ops/elementwise.hpp"
+#include "gradtape/ops/linear.hpp"
 #include "gradtape/ops/matmul.hpp"
 #include "gradtape/ops/reduce.hpp"
 
@@ -88,6 +89,19 @@ TEST_CASE("threads: a tape each gives what one thread gives") {
     CHECK(scalar[i] == scalar_job(0.1 * static_cast<double>(i)));
     CHECK(trained[i] == training_job(static_cast<unsigned>(i + 1)));
   }
+}
+
+// Shared out by rows and by columns: each has its part of the bias, or all of it.
+TEST_CASE("threads: a layer with a bias") {
+  const Eigen::MatrixXd w = Eigen::MatrixXd::Random(610, 170), x = Eigen::MatrixXd::Random(170, 90);
+  const Eigen::VectorXd b = Eigen::VectorXd::Random(610), c = Eigen::VectorXd::Random(90);
+  const Threads threads(3);
+  Tape<double> tape;
+  const Tensor by_rows = linear(tape.constant(w), tape.constant(x), tape.constant(b)),
+               by_columns = linear(tape.constant(Eigen::MatrixXd(x.transpose())),
+                                   tape.constant(Eigen::MatrixXd(w.transpose())), tape.constant(c));
+  CHECK(by_rows.value().isApprox((w * x).colwise() + b, 1e-14));
+  CHECK(by_columns.value().isApprox((x.transpose() * w.transpose()).colwise() + c, 1e-14));
 }
 
 TEST_CASE("threads: parameters are shared for inference") {
