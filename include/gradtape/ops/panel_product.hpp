@@ -203,7 +203,7 @@ template <int rows, int columns, class T>
   }
 }
 
-/// A product.  All sizes are positive.
+/// C = A B and what it is added to.  All sizes are positive.
 template <class T>
 void multiply_by_panels(T* c, Index c_stride, LeftPanels<T> left, const Matrix<T>& b,
                         Onto<T> onto) {

@@ -9,8 +9,8 @@
 
 namespace gradtape::detail {
 
-/// A dense column-major matrix that may count as its transpose; rows and columns are those that it
-/// counts with.
+/// A column-major matrix that may count as its transpose; rows and columns are those that it counts
+/// with.  Dense, unless it is a block of another.
 template <class T>
 struct Matrix {
   const T* data;
@@ -19,7 +19,7 @@ struct Matrix {
   Index stride = transposed ? columns : rows;  // from one column to the next, as stored
 
   Matrix transpose() const { return {data, columns, rows, !transposed, stride}; }
-  /// The columns from `first` on; not dense any more if they are stored as rows.
+  /// The columns from `first` on.
   Matrix block(Index first, Index count) const {
     return {data + first * (transposed ? 1 : stride), rows, count, transposed, stride};
   }
